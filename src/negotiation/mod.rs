@@ -1,0 +1,9 @@
+//! Session descriptions and the offer/answer engine: what a connection promises its peer.
+//!
+//! Decides section order, mids, codecs and extensions (contract negotiation.md sections 4 and 5);
+//! leaves ICE, DTLS and media to the layers above.
+
+pub mod configuration;
+pub mod description;
+pub mod ice;
+pub mod setup;
