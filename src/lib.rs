@@ -10,7 +10,6 @@
 //! only layer that knows JavaScript and sits behind the default Cargo feature of the same name.
 
 #![deny(unsafe_op_in_unsafe_fn)]
-#![warn(missing_debug_implementations)]
 
 pub mod bandwidth;
 pub mod connection;

@@ -3,5 +3,6 @@
 
 pub mod command;
 pub mod config;
+pub mod engine;
 pub mod error;
 pub mod event;

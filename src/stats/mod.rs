@@ -1,1 +1,3 @@
-//! The `stats` layer.
+//! Counters and rates: written by every layer above, read by callers only.
+
+pub mod distribution;

@@ -1,1 +1,3 @@
-//! The `transport` layer.
+//! stub
+pub mod certificate;
+pub mod error;

@@ -1,0 +1,19 @@
+//! What travels to a worker thread.
+
+use std::time::Instant;
+
+use crate::connection::command::Command;
+use crate::runtime::pool::WorkerHandle;
+
+/// Sent through the unbounded command queue of a worker: only the embedding program fills it.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Command {
+        command: Command,
+        sent_at: Instant,
+    },
+    /// Another worker that this one will send media or feedback to.
+    Introduce(WorkerHandle),
+    /// The pool is closed: end once no connection is open.
+    Shutdown,
+}
