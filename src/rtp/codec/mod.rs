@@ -7,6 +7,7 @@ pub mod av1;
 pub mod h264;
 pub mod h265;
 pub mod vp8;
+mod vp8_black;
 pub mod vp9;
 
 #[derive(Copy, Clone, Eq, PartialEq, Debug, Hash)]

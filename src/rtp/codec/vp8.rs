@@ -11,6 +11,8 @@
 
 use super::FrameInfo;
 
+pub use super::vp8_black::BLACK_KEY_FRAME;
+
 /// A picture id and where it lies in the payload.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct PictureId {
