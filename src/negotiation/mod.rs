@@ -3,7 +3,13 @@
 //! Decides section order, mids, codecs and extensions (contract negotiation.md sections 4 and 5);
 //! leaves ICE, DTLS and media to the layers above.
 
+pub mod codec;
 pub mod configuration;
 pub mod description;
+pub mod direction;
+pub mod error;
 pub mod ice;
+pub mod section;
+pub mod session;
 pub mod setup;
+mod transceiver;
