@@ -1,1 +1,2 @@
 //! The `transport` layer.
+pub mod srtp;
