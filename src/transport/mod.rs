@@ -1,3 +1,5 @@
-//! stub
+//! The transport of one connection: ICE, DTLS and SRTP as one machine.
+
 pub mod certificate;
 pub mod error;
+pub mod srtp;

@@ -1,1 +1,5 @@
 //! Engine tests.
+
+mod srtp_hostile;
+mod srtp_oracle;
+mod srtp_packets;
