@@ -1,0 +1,135 @@
+//! A datagram's way to its connection and stream.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::connection::config::ConnectionId;
+use crate::connection::engine::Engine;
+use crate::connection::output::DatagramSink;
+use crate::rtp::packet::RtpHeader;
+use crate::rtp::rtcp::{self, Rtcp};
+use crate::transport::Received;
+use crate::transport::demux::{self, Datagram};
+
+impl Engine {
+    /// `data` is decrypted in place and may be overwritten.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        data: &mut [u8],
+        out: &mut dyn DatagramSink,
+    ) {
+        let Some(id) = self.route(remote, data) else {
+            self.stray_datagrams += 1;
+            return;
+        };
+        self.driving = Some(id);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        match connection.handle_datagram(now, local, remote, data) {
+            Some(Received::Rtp(packet)) => self.handle_rtp(now, id, packet),
+            Some(Received::Rtcp(compound)) => self.handle_rtcp(now, id, compound, out),
+            Some(Received::Handled) => self.touched.push(id),
+            Some(Received::Dropped(_)) | None => {}
+        }
+        self.driving = None;
+    }
+
+    fn route(&self, remote: SocketAddr, data: &[u8]) -> Option<ConnectionId> {
+        if demux::classify(data) == Datagram::Stun
+            && let Some(ufrag) = demux::local_ufrag_of_binding_request(data)
+        {
+            return self.router.by_ufrag(ufrag);
+        }
+        self.router.by_remote(remote)
+    }
+
+    fn handle_rtp(&mut self, now: Instant, id: ConnectionId, packet: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Ok(header) = RtpHeader::parse(packet) else {
+            connection.counters.malformed_rtp += 1;
+            return;
+        };
+        connection.counters.rtp_received += 1;
+        connection.counters.bytes_received += packet.len() as u64;
+        let Some((route, spans)) = connection.routes.find(&header, packet) else {
+            connection.counters.unroutable += 1;
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&route.stream).filter(|s| s.attached) else {
+            connection.counters.unroutable += 1;
+            return;
+        };
+        let Some(media) = stream.receive(now, route.kind, &header, spans, packet) else { return };
+        if !stream.stirred {
+            stream.stirred = true;
+            self.stirred.push(route.stream);
+        }
+        let Some(receiver) = stream.receiver(route.kind) else { return };
+        let Some(fan_out) = self.fan_outs.get_mut(&receiver) else { return };
+        if fan_out.take(media) {
+            self.flowing.push(receiver);
+        }
+    }
+
+    fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        compound: &[u8],
+        out: &mut dyn DatagramSink,
+    ) {
+        let mut malformed = 0;
+        rtcp::parse(compound, |member| match member {
+            Ok(report) => self.handle_report(now, id, &report, out),
+            Err(_) => malformed += 1,
+        });
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.counters.malformed_rtcp += malformed;
+        }
+    }
+
+    /// A sender report belongs to the publisher that sends under its SSRC, feedback to the
+    /// subscriber whose SSRC it names (contract M-PATH-20).
+    fn handle_report(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        report: &Rtcp,
+        out: &mut dyn DatagramSink,
+    ) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        match report {
+            Rtcp::SenderReport(sender) => {
+                let route = connection.routes.source(sender.ssrc);
+                if let Some(route) = route {
+                    self.handle_publisher_clock(now, route.stream, sender);
+                }
+                for block in &sender.blocks {
+                    self.handle_feedback(now, id, block.ssrc, report, out);
+                }
+            }
+            Rtcp::ReceiverReport { blocks, .. } => {
+                for block in blocks {
+                    self.handle_feedback(now, id, block.ssrc, report, out);
+                }
+            }
+            Rtcp::Nack { media, .. } | Rtcp::Pli { media, .. } => {
+                self.handle_feedback(now, id, *media, report, out);
+            }
+            Rtcp::Fir { entries, .. } => {
+                for (ssrc, _) in entries {
+                    self.handle_feedback(now, id, *ssrc, report, out);
+                }
+            }
+            Rtcp::Remb { bitrate, ssrcs, .. } => {
+                connection.remote_estimate = Some(*bitrate);
+                for ssrc in ssrcs {
+                    self.handle_feedback(now, id, *ssrc, report, out);
+                }
+            }
+            _ => {}
+        }
+    }
+}
