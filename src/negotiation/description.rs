@@ -11,6 +11,7 @@ use crate::negotiation::codec::{
 };
 use crate::negotiation::configuration::MediaConfiguration;
 use crate::negotiation::direction::{Direction, MediaType};
+use crate::negotiation::extension::one_byte_id;
 use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
 use crate::negotiation::section::{
     BundleTag, DescribedCandidate, DescribedExtension, DescribedRid, MediaSection, Profile,
@@ -165,7 +166,7 @@ impl SessionDescription {
             ssrc,
             just_added_in_offer: false,
             stopped,
-            answers: false,
+            exact_direction: false,
         });
     }
 
@@ -287,7 +288,7 @@ impl SessionDescription {
     pub fn extensions(&self, media_type: MediaType) -> BTreeMap<u32, &str> {
         let listed = self.extensions.iter().filter(|extension| extension.media_type == media_type);
         listed
-            .filter(|extension| (1..=14).contains(&extension.id))
+            .filter(|extension| one_byte_id(extension.id).is_some())
             .filter(|extension| self.supported_extensions.contains(&extension.uri))
             .map(|extension| (extension.id, extension.uri.as_str()))
             .collect()
