@@ -18,7 +18,7 @@ use crate::negotiation::section::{
     RidDirection,
 };
 use crate::negotiation::setup::DtlsSetup;
-use crate::rtp::id::Ssrc;
+use crate::rtp::id::{MediaKind, PayloadType, Ssrc};
 
 /// Contract section 4. `Default` is the empty description of CDS-2 and CDS-3.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct SessionDescription {
     pub(crate) extensions: Vec<DescribedExtension>,
     /// URIs that `extensions` reports; empty unless a connection set it (contract CDS-24).
     pub(crate) supported_extensions: Arc<[String]>,
-    parsed: BTreeMap<crate::rtp::id::PayloadType, ParsedCodec>,
+    parsed: BTreeMap<PayloadType, ParsedCodec>,
     internal: Arc<[CodecMapping]>,
 }
 
@@ -373,8 +373,22 @@ impl SessionDescription {
         self.extensions.extend(new);
     }
 
-    /// The codecs a connection offers before it knows any of its peer's (contract NEG-1).
-    pub(crate) fn take_internal_codecs(&mut self) {
-        self.payloads = self.internal.iter().map(Payload::from_mapping).collect();
+    /// Adds the supported codecs, of one kind or of all: what a connection offers before it
+    /// knows its peer's (contract NEG-1). Bundled sections share one space of payload types
+    /// (RFC 8843 §9.1), so one that is taken is replaced by a free dynamic one.
+    pub(crate) fn take_internal_codecs(&mut self, kind: Option<MediaKind>) {
+        for mapping in self.internal.iter().filter(|mapping| kind.is_none_or(|k| k == mapping.kind))
+        {
+            let mut payload = Payload::from_mapping(mapping);
+            let taken = |number: PayloadType| {
+                kind.is_some() && self.payloads.iter().any(|known| known.payload_type == number)
+            };
+            if taken(payload.payload_type) {
+                let free = (96..=127).map(PayloadType).find(|number| !taken(*number));
+                let Some(free) = free else { continue };
+                payload.payload_type = free;
+            }
+            self.payloads.push(payload);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::rtp::id::MediaKind;
 impl Negotiation {
     pub fn create_offer(&mut self, bundle: bool) -> OfferPlan {
         if self.local.payloads.is_empty() {
-            self.local.take_internal_codecs();
+            self.local.take_internal_codecs(None);
         }
         self.local.set_rtcp_mux(true);
         self.local.set_bundle(bundle);
@@ -61,6 +61,11 @@ impl Negotiation {
                 None => self.transceivers.push(transceiver),
             }
             plan.associations.push(Association { key: stream.key, kind, mid });
+            // A peer that brought no codec of this kind yet (an audio publisher that subscribes
+            // to video) would otherwise get a section without formats (JSA-33).
+            if self.local.codecs(kind.into()).next().is_none() {
+                self.local.take_internal_codecs(Some(kind));
+            }
         }
     }
 

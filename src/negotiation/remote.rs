@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use crate::negotiation::description::SessionDescription;
 use crate::negotiation::direction::MediaType;
 use crate::negotiation::error::NegotiationError;
-use crate::negotiation::extension::AgreedExtensions;
 use crate::negotiation::ice::{IceCandidate, IceCredentials};
 use crate::negotiation::plan::{Association, NewTransport, RemotePlan};
 use crate::negotiation::section::{DescribedRid, MediaSection, Profile};
@@ -165,8 +164,7 @@ impl Negotiation {
             .map(|rid| DescribedRid { id: rid.id.clone(), direction: rid.direction.mirrored() })
             .collect(); // RID-1
         self.copy_description(description);
-        self.agreed_extensions =
-            AgreedExtensions::new(&self.local.extensions, &self.local.supported_extensions);
+        self.agreed_extensions.extend(&self.local.extensions, &self.local.supported_extensions);
     }
 
     /// NEG-26.

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use crate::negotiation::codec::PayloadTypeMap;
 use crate::negotiation::configuration::MediaConfiguration;
 use crate::negotiation::description::SessionDescription;
+use crate::negotiation::direction::MediaType;
 use crate::negotiation::extension::AgreedExtensions;
 use crate::negotiation::ice::IceCredentials;
 pub use crate::negotiation::plan::{
     Association, LocalTransport, NegotiatedStream, NewTransport, OfferPlan, RemotePlan,
 };
-use crate::negotiation::section::Profile;
+use crate::negotiation::section::{DescribedExtension, Profile};
 use crate::negotiation::setup::DtlsSetup;
 use crate::negotiation::transceiver::Transceiver;
+use crate::rtp::extension::{ExtensionKind, ExtensionMap};
 
 /// The state of contract section 5.1.
 #[derive(Debug)]
@@ -125,6 +127,13 @@ impl Negotiation {
     /// `copySdpToLocalDescription` (contract CPY-2).
     pub fn copy_description(&mut self, source: &SessionDescription) {
         self.local.copy_from(source);
+        // What neither end could ever use is dropped here, or a peer could make the list grow
+        // with each renegotiation.
+        let supported = &self.supported_extensions;
+        self.local.extensions.retain(|DescribedExtension { uri, media_type, .. }| {
+            *media_type != MediaType::Other
+                && (supported.contains(uri) || ExtensionKind::from_uri(uri).is_some())
+        });
         self.local.supported_extensions = self.supported_extensions.clone();
     }
 
@@ -146,10 +155,10 @@ impl Negotiation {
         &self.local.payload_map
     }
 
-    /// The header extensions in force; changes only when a remote description is processed
-    /// (contract EXM-3).
-    pub fn agreed_extensions(&self) -> &AgreedExtensions {
-        &self.agreed_extensions
+    /// Ids of audio and of video extensions. They change only when a remote description is
+    /// processed, and then only grow (contract EXM-3).
+    pub fn extension_maps(&self) -> (ExtensionMap, ExtensionMap) {
+        (self.agreed_extensions.audio.clone(), self.agreed_extensions.video.clone())
     }
 
     /// Mid of the first section, for trickled candidates (contract EVT-7).

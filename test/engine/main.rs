@@ -1,1 +1,4 @@
 //! Engine tests.
+
+mod negotiation_scenarios;
+mod negotiation_support;
