@@ -11,13 +11,14 @@ use crate::negotiation::codec::{
 };
 use crate::negotiation::configuration::MediaConfiguration;
 use crate::negotiation::direction::{Direction, MediaType};
+use crate::negotiation::extension::one_byte_id;
 use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
 use crate::negotiation::section::{
     BundleTag, DescribedCandidate, DescribedExtension, DescribedRid, MediaSection, Profile,
     RidDirection,
 };
 use crate::negotiation::setup::DtlsSetup;
-use crate::rtp::id::Ssrc;
+use crate::rtp::id::{MediaKind, PayloadType, Ssrc};
 
 /// Contract section 4. `Default` is the empty description of CDS-2 and CDS-3.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct SessionDescription {
     pub(crate) extensions: Vec<DescribedExtension>,
     /// URIs that `extensions` reports; empty unless a connection set it (contract CDS-24).
     pub(crate) supported_extensions: Arc<[String]>,
-    parsed: BTreeMap<crate::rtp::id::PayloadType, ParsedCodec>,
+    parsed: BTreeMap<PayloadType, ParsedCodec>,
     internal: Arc<[CodecMapping]>,
 }
 
@@ -165,7 +166,7 @@ impl SessionDescription {
             ssrc,
             just_added_in_offer: false,
             stopped,
-            answers: false,
+            exact_direction: false,
         });
     }
 
@@ -287,7 +288,7 @@ impl SessionDescription {
     pub fn extensions(&self, media_type: MediaType) -> BTreeMap<u32, &str> {
         let listed = self.extensions.iter().filter(|extension| extension.media_type == media_type);
         listed
-            .filter(|extension| (1..=14).contains(&extension.id))
+            .filter(|extension| one_byte_id(extension.id).is_some())
             .filter(|extension| self.supported_extensions.contains(&extension.uri))
             .map(|extension| (extension.id, extension.uri.as_str()))
             .collect()
@@ -372,8 +373,22 @@ impl SessionDescription {
         self.extensions.extend(new);
     }
 
-    /// The codecs a connection offers before it knows any of its peer's (contract NEG-1).
-    pub(crate) fn take_internal_codecs(&mut self) {
-        self.payloads = self.internal.iter().map(Payload::from_mapping).collect();
+    /// Adds the supported codecs, of one kind or of all: what a connection offers before it
+    /// knows its peer's (contract NEG-1). Bundled sections share one space of payload types
+    /// (RFC 8843 §9.1), so one that is taken is replaced by a free dynamic one.
+    pub(crate) fn take_internal_codecs(&mut self, kind: Option<MediaKind>) {
+        for mapping in self.internal.iter().filter(|mapping| kind.is_none_or(|k| k == mapping.kind))
+        {
+            let mut payload = Payload::from_mapping(mapping);
+            let taken = |number: PayloadType| {
+                kind.is_some() && self.payloads.iter().any(|known| known.payload_type == number)
+            };
+            if taken(payload.payload_type) {
+                let free = (96..=127).map(PayloadType).find(|number| !taken(*number));
+                let Some(free) = free else { continue };
+                payload.payload_type = free;
+            }
+            self.payloads.push(payload);
+        }
     }
 }

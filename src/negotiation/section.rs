@@ -16,8 +16,8 @@ pub struct MediaSection {
     pub ssrc: String,
     pub just_added_in_offer: bool,
     pub stopped: bool,
-    /// The section answers an offer, so its direction is spelt as it is.
-    pub(crate) answers: bool,
+    /// The section answers an offer that forbids to receive, so its direction is spelt as it is.
+    pub(crate) exact_direction: bool,
 }
 
 impl MediaSection {
@@ -26,13 +26,19 @@ impl MediaSection {
     }
 
     /// The direction word callers see. An offered `sendonly` section is spelt `sendrecv`, so that
-    /// a browser may attach its own track to it (contract CDS-21); in an answer that would break
-    /// RFC 3264 §6.1.
+    /// a browser may attach its own track to it (contract CDS-21); as answer to `recvonly` that
+    /// would break RFC 3264 §6.1.
     pub fn direction_word(&self) -> &'static str {
         match self.direction {
-            Direction::SendOnly if !self.answers => Direction::SendRecv.word(),
+            Direction::SendOnly if !self.exact_direction => Direction::SendRecv.word(),
             direction => direction.word(),
         }
+    }
+
+    /// Makes this section a legal answer to one offered with `offered` (RFC 3264 §6.1).
+    pub(crate) fn answer(&mut self, offered: Direction) {
+        self.direction = self.direction.answering(offered);
+        self.exact_direction = !offered.sends();
     }
 }
 
@@ -148,9 +154,11 @@ mod test {
         let mut section =
             MediaSection { direction: Direction::SendOnly, ..MediaSection::default() };
         assert_eq!(section.direction_word(), "sendrecv");
-        section.answers = true;
+        section.answer(Direction::SendRecv);
+        assert_eq!(section.direction_word(), "sendrecv");
+        section.answer(Direction::RecvOnly);
         assert_eq!(section.direction_word(), "sendonly");
-        section.direction = Direction::RecvOnly;
-        assert_eq!(section.direction_word(), "recvonly");
+        section.answer(Direction::SendOnly);
+        assert_eq!(section.direction_word(), "inactive");
     }
 }

@@ -1,6 +1,8 @@
 //! One m-section of a connection: who sends and who receives there (contract section 5.1).
 
 use crate::negotiation::direction::{Direction, MediaType};
+use crate::negotiation::session::StreamEntry;
+use crate::rtp::id::MediaKind;
 
 /// Its position in the list is the index of its section in every description.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +24,11 @@ pub(crate) struct Transceiver {
 }
 
 impl Transceiver {
-    pub fn local(mid: String, kind: &str) -> Self {
+    pub fn local(mid: String, kind: MediaKind) -> Self {
+        let kind = match kind {
+            MediaKind::Audio => "audio",
+            MediaKind::Video => "video",
+        };
         Transceiver { mid, kind: kind.to_owned(), ..Transceiver::default() }
     }
 
@@ -60,6 +66,12 @@ impl Transceiver {
 
     pub fn is_inactive(&self) -> bool {
         self.sender.is_none() && self.receiver.is_none()
+    }
+
+    /// Whether somebody sends, or a publisher that is still there receives.
+    pub fn is_active(&self, streams: &[StreamEntry]) -> bool {
+        let live = |key| streams.iter().any(|entry| entry.stream.key == key);
+        self.sender.is_some() || self.receiver.is_some_and(live)
     }
 
     pub fn direction(&self) -> Direction {

@@ -3,3 +3,5 @@
 mod srtp_hostile;
 mod srtp_oracle;
 mod srtp_packets;
+mod negotiation_scenarios;
+mod negotiation_support;
