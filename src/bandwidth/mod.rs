@@ -1,1 +1,5 @@
-//! The `bandwidth` layer.
+//! How much each side may send: what we tell publishers about what reaches us.
+
+pub mod receive_side;
+pub mod remote_estimate;
+pub mod transport_feedback;

@@ -22,10 +22,8 @@ pub enum RtcpError {
     Truncated,
     #[error("version is not 2")]
     WrongVersion,
-    #[error("padding count is wrong or not in the last member")]
+    #[error("padding count is zero or larger than the member")]
     WrongPadding,
     #[error("body does not match its packet type")]
     WrongBody,
-    #[error("compound has too many members")]
-    TooManyMembers,
 }

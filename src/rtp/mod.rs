@@ -7,9 +7,14 @@
 pub mod codec;
 pub mod error;
 pub mod extension;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod id;
 pub mod packet;
+mod reader;
+pub mod rtcp;
 pub mod sequence;
+pub mod time;
 
 #[cfg(test)]
 mod mutation;

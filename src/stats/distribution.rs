@@ -1,37 +1,39 @@
-//! How long tasks took, in the five buckets that ErizoJS adds up (contract THP-6, M-THR-9).
+//! How long things took, as counts in fixed classes (contract M-THR-9).
+//!
+//! The one structure of the engine that another thread reads while it is written: JavaScript asks
+//! for it synchronously, so the counters are atomics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper ends of the first four buckets, included; the fifth takes the rest.
-const LIMITS: [Duration; 4] = [
+/// Upper bounds of the first four classes; the fifth has none.
+const BOUNDS: [Duration; 4] = [
     Duration::from_millis(10),
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(1000),
 ];
 
-/// Written by one thread, read and reset by another; a count may fall on either side of a reset.
+/// Five counters: at most 10 ms, 50 ms, 100 ms, 1000 ms, and above. ErizoJS adds such arrays
+/// element by element, so their length is part of the contract (M-THR-10).
 #[derive(Debug, Default)]
-pub struct Distribution {
-    buckets: [AtomicU64; 5],
-}
+pub struct Distribution([AtomicU64; 5]);
 
 impl Distribution {
-    pub fn record(&self, took: Duration) {
-        let index = LIMITS.iter().position(|limit| took <= *limit).unwrap_or(LIMITS.len());
-        if let Some(bucket) = self.buckets.get(index) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+    pub fn record(&self, duration: Duration) {
+        let class = BOUNDS.iter().position(|bound| duration <= *bound).unwrap_or(BOUNDS.len());
+        if let Some(counter) = self.0.get(class) {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub fn counts(&self) -> [u64; 5] {
-        std::array::from_fn(|i| self.buckets.get(i).map_or(0, |b| b.load(Ordering::Relaxed)))
+        std::array::from_fn(|class| self.0.get(class).map_or(0, |c| c.load(Ordering::Relaxed)))
     }
 
     pub fn reset(&self) {
-        for bucket in &self.buckets {
-            bucket.store(0, Ordering::Relaxed);
+        for counter in &self.0 {
+            counter.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -41,13 +43,13 @@ mod test {
     use super::*;
 
     #[test]
-    fn thp_6_each_task_lands_in_one_bucket_with_its_upper_end_included() {
-        let d = Distribution::default();
-        for ms in [0, 10, 11, 50, 51, 100, 101, 1000, 1001] {
-            d.record(Duration::from_millis(ms));
+    fn counts_in_the_classes_of_m_thr_9() {
+        let distribution = Distribution::default();
+        for ms in [0, 10, 11, 50, 51, 100, 101, 1000, 1001, 60_000] {
+            distribution.record(Duration::from_millis(ms));
         }
-        assert_eq!(d.counts(), [2, 2, 2, 2, 1]);
-        d.reset();
-        assert_eq!(d.counts(), [0; 5]);
+        assert_eq!(distribution.counts(), [2, 2, 2, 2, 2]);
+        distribution.reset();
+        assert_eq!(distribution.counts(), [0; 5]);
     }
 }

@@ -70,7 +70,7 @@ pub fn inspect(codec: Codec, payload: &[u8]) -> FrameInfo {
 
 #[cfg(test)]
 mod test {
-    use super::super::mutation;
+    use super::super::{fuzz, mutation};
     use super::*;
 
     #[test]
@@ -84,24 +84,10 @@ mod test {
     // N18
     #[test]
     fn survives_damage() {
-        let codecs = [
-            Codec::Vp8,
-            Codec::Vp9,
-            Codec::H264,
-            Codec::Av1,
-            Codec::H265,
-            Codec::Opus,
-            Codec::Other,
-        ];
         let mut seed = mutation::Generator::new(18);
         for _ in 0..20 {
             let input: Vec<u8> = (0..40).map(|_| seed.next() as u8).collect();
-            mutation::damage(&input, 500, |payload| {
-                for codec in codecs {
-                    let info = inspect(codec, payload);
-                    assert!(!payload.is_empty() || !info.key_frame);
-                }
-            });
+            mutation::damage(&input, 500, fuzz::payload);
         }
     }
 }
