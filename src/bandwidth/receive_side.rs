@@ -89,7 +89,7 @@ impl ReceiveSide {
     }
 
     /// Appends what is due to `out`; tells whether there was anything. `sources` are the video
-    /// SSRCs of the connection's publishers; without any there is nobody to address.
+    /// SSRCs of the connection's publishers, which REMB has to name.
     pub fn poll_feedback(
         &mut self,
         now: Instant,
@@ -97,10 +97,13 @@ impl ReceiveSide {
         sources: &[Ssrc],
         out: &mut Vec<u8>,
     ) -> bool {
-        let Some(&first) = sources.first() else { return false };
         match &mut self.mode {
             Mode::Idle => false,
-            Mode::TransportFeedback(log) => log.poll(now, sender, first, out),
+            Mode::TransportFeedback(log) => {
+                // The report is about the path; whose SSRC it names is of no consequence.
+                let media = sources.first().copied().unwrap_or(sender);
+                log.poll(now, sender, media, out)
+            }
             Mode::Remb { estimate, last_sent } => {
                 let evaluated = estimate.evaluate(now);
                 let bitrate = estimate.bitrate();
@@ -111,11 +114,12 @@ impl ReceiveSide {
                         evaluated && now.saturating_duration_since(at) >= Self::SPACING
                     }
                 };
-                if due {
+                if due && !sources.is_empty() {
                     *last_sent = Some((now, bitrate));
                     write_remb(out, sender, bitrate, sources);
+                    return true;
                 }
-                due
+                false
             }
         }
     }

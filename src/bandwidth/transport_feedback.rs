@@ -30,6 +30,8 @@ impl ArrivalLog {
     const CAPACITY: u64 = 1024;
     /// So many unreported packets do not wait for the interval, so that a report fits a datagram.
     const BATCH: u64 = 300;
+    /// Consecutive losses reported in front of an arrival.
+    const LONGEST_LOSS: usize = 256;
 
     pub fn new(now: Instant) -> Self {
         ArrivalLog {
@@ -87,6 +89,11 @@ impl ArrivalLog {
         let mut base = first;
         let mut rest = self.scratch.as_slice();
         while !rest.is_empty() {
+            // So many missing at once are a sender that jumped; loss is told from what is left.
+            let missing = rest.iter().take_while(|arrival| arrival.is_none()).count();
+            let jumped = missing.saturating_sub(Self::LONGEST_LOSS);
+            base += jumped as u64;
+            rest = rest.get(jumped..).unwrap_or_default();
             let covered = write_transport_feedback(
                 out,
                 sender,

@@ -100,7 +100,7 @@ fn fixed_point(to: Instant, from: Instant) -> u64 {
 }
 
 fn duration(fixed_point: u64) -> Duration {
-    let nanos = u128::from(fixed_point) * 1_000_000_000 >> 32;
+    let nanos = (u128::from(fixed_point) * 1_000_000_000) >> 32;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
@@ -122,8 +122,7 @@ mod test {
     #[test]
     fn a_media_clock_runs_at_its_rate_in_both_directions_and_wraps() {
         let at = Instant::now();
-        let clock =
-            MediaClock { ssrc: Ssrc(1), timestamp: 10, at, clock_rate_hz: 90_000 };
+        let clock = MediaClock { ssrc: Ssrc(1), timestamp: 10, at, clock_rate_hz: 90_000 };
         assert_eq!(clock.timestamp_at(at + ms(1000)), 90_010);
         assert_eq!(clock.timestamp_at(at - ms(1)), 10_u32.wrapping_sub(90));
     }
@@ -135,8 +134,7 @@ mod test {
         let start = Instant::now();
         let ntp = 3_900_000_000 * SECOND;
         let mut publisher = PublisherClock::default();
-        let audio =
-            publisher.handle_sender_report(start + ms(20), Ssrc(1), ntp, 48_000, 48_000);
+        let audio = publisher.handle_sender_report(start + ms(20), Ssrc(1), ntp, 48_000, 48_000);
         let video = publisher.handle_sender_report(
             start + ms(1120),
             Ssrc(2),
@@ -175,8 +173,7 @@ mod test {
         let clock =
             publisher.handle_sender_report(start + ms(1000), Ssrc(1), 7 * SECOND, 90_000, 90_000);
         assert_eq!(clock.at, start + ms(1000));
-        let clock =
-            publisher.handle_sender_report(start + ms(2000), Ssrc(1), u64::MAX, 1, 90_000);
+        let clock = publisher.handle_sender_report(start + ms(2000), Ssrc(1), u64::MAX, 1, 90_000);
         assert_eq!(clock.timestamp, 1, "nonsense does no harm");
     }
 }

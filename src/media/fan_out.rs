@@ -35,10 +35,9 @@ impl FanOut {
     pub fn store(&mut self, packet: &Arc<MediaPacket>) {
         let info = packet.info();
         match info.kind {
-            MediaKind::Audio => self
-                .audio
-                .get_or_insert_with(|| TrackRing::new(Self::AUDIO_PACKETS))
-                .store(packet),
+            MediaKind::Audio => {
+                self.audio.get_or_insert_with(|| TrackRing::new(Self::AUDIO_PACKETS)).store(packet)
+            }
             MediaKind::Video => {
                 let layer = usize::from(info.layer);
                 if layer >= Self::MAX_LAYERS {

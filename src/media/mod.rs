@@ -3,12 +3,18 @@
 
 pub mod clock;
 pub mod fan_out;
+pub mod incoming;
 pub mod mute;
 pub mod nack_generator;
+pub mod outgoing_track;
 pub mod packet;
 pub mod payload_types;
 pub mod periodic_key_frames;
 pub mod pli_pacer;
+pub mod publisher;
+pub mod receiver_report;
 pub mod ring;
 pub mod sequence_map;
+mod source_track;
+pub mod subscriber;
 pub mod token_bucket;

@@ -97,9 +97,8 @@ impl VideoMute {
                 Show::Packet
             }
             State::Muted { last_black } | State::Opening { last_black } => {
-                let due = last_black.is_none_or(|last| {
-                    now.saturating_duration_since(last) > Self::BLACK_INTERVAL
-                });
+                let due = last_black
+                    .is_none_or(|last| now.saturating_duration_since(last) > Self::BLACK_INTERVAL);
                 if picture.can_be_black && (picture.key_frame || due) {
                     *last_black = Some(now);
                     Show::Black

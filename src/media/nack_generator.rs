@@ -104,9 +104,9 @@ mod test {
         assert!(!nacks.on_packet(100), "the first packet only initialises (M-NACK-1)");
         assert!(nacks.on_packet(103));
         assert_eq!(collect(&mut nacks, start), [101, 102]);
-        assert_eq!(collect(&mut nacks, start + Duration::from_millis(20)), []);
+        assert!(collect(&mut nacks, start + Duration::from_millis(20)).is_empty());
         assert_eq!(collect(&mut nacks, start + Duration::from_millis(21)), [101, 102]);
-        assert_eq!(collect(&mut nacks, start + Duration::from_millis(50)), []);
+        assert!(collect(&mut nacks, start + Duration::from_millis(50)).is_empty());
         assert!(nacks.is_empty(), "given up");
     }
 

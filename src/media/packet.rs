@@ -12,6 +12,8 @@ use crate::rtp::packet::RtpHeader;
 /// What a packet is, without its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketInfo {
+    /// Number of the publisher among all of the process: SSRCs are no identity.
+    pub publisher: u64,
     /// As it stood on the wire.
     pub header: RtpHeader,
     pub extensions: ExtensionSpans,
@@ -112,6 +114,7 @@ pub(super) mod test {
         let frame = codec::inspect(codec, header.payload(data));
         let picture_id = frame.vp8.and_then(|vp8| vp8.picture_id);
         PacketInfo {
+            publisher: 1,
             header,
             extensions: ExtensionSpans::parse(&header, data, &ExtensionMap::default()),
             kind: if codec == Codec::Opus { MediaKind::Audio } else { MediaKind::Video },

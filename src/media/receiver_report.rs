@@ -113,9 +113,7 @@ impl Reception {
             let expected_now = expected.saturating_sub(numbers.expected_before);
             let received_now = numbers.received - numbers.received_before;
             let lost_now = expected_now.saturating_sub(received_now);
-            if expected_now > 0 {
-                fraction_lost = (lost_now * 256 / expected_now).min(255) as u8;
-            }
+            fraction_lost = (lost_now * 256 / expected_now.max(1)).min(255) as u8;
             self.lost = self.lost.saturating_add(lost_now as u32).min(0x7f_ffff);
             numbers.expected_before = expected;
             numbers.received_before = numbers.received;

@@ -8,15 +8,27 @@ use super::packet::MediaPacket;
 #[derive(Debug)]
 pub struct TrackRing {
     slots: Box<[Option<Arc<MediaPacket>>]>,
+    newest: u64,
 }
 
 impl TrackRing {
     pub fn new(capacity: usize) -> Self {
-        TrackRing { slots: vec![None; capacity.max(1)].into_boxed_slice() }
+        TrackRing { slots: vec![None; capacity.max(1)].into_boxed_slice(), newest: 0 }
     }
 
     pub fn store(&mut self, packet: &Arc<MediaPacket>) {
-        let index = self.index(packet.info().sequence);
+        let sequence = packet.info().sequence;
+        // What never came gives its slot up too: packets leave in the order they came in, which
+        // is what makes the pool behind them work.
+        let skipped = sequence.saturating_sub(self.newest).min(self.slots.len() as u64);
+        for missing in sequence - skipped.saturating_sub(1)..sequence {
+            let index = self.index(missing);
+            if let Some(slot) = self.slots.get_mut(index) {
+                *slot = None;
+            }
+        }
+        self.newest = self.newest.max(sequence);
+        let index = self.index(sequence);
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = Some(Arc::clone(packet));
         }
@@ -29,6 +41,7 @@ impl TrackRing {
 
     pub fn clear(&mut self) {
         self.slots.fill(None);
+        self.newest = 0;
     }
 
     fn index(&self, sequence: u64) -> usize {
@@ -53,6 +66,12 @@ mod test {
         assert_eq!(found(&ring, 11), Some(11));
         assert_eq!(found(&ring, 13), None, "never came");
         assert_eq!(found(&ring, 10), None, "overwritten by 14");
+        ring.store(&media_packet(&data, Codec::Opus, 17));
+        assert_eq!(found(&ring, 11), None, "the slot of 15, which never came");
+        assert_eq!(found(&ring, 14), Some(14));
+        ring.store(&media_packet(&data, Codec::Opus, 15));
+        assert_eq!(found(&ring, 15), Some(15), "late");
+        assert_eq!(found(&ring, 17), Some(17));
         ring.clear();
         assert_eq!(found(&ring, 14), None);
     }

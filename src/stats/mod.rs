@@ -3,3 +3,4 @@
 
 pub mod distribution;
 pub mod moving_rate;
+pub mod stream;
