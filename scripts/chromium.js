@@ -9,7 +9,8 @@ const { exists, run } = require('./command.js');
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 function findChromium() {
-  return PLACES.find((file) => existsSync(file)) ?? null;
+  const named = process.env.CHROMIUM;
+  return [named, ...PLACES].find((file) => file && existsSync(file)) ?? null;
 }
 
 /** Resolves with `{ path }`, or with `{ missing }`: the reason, for people. */

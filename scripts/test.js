@@ -74,7 +74,7 @@ const STEPS = [
       const { path: chromium, missing } = state.chromium;
       if (missing && process.env.CI) throw new ScriptError(missing); // CI must not skip silently.
       if (missing) return `SKIPPED ${files.length} files: ${missing}`;
-      return count(await nodeTests(files, { CHROMIUM_PATH: chromium }));
+      return count(await nodeTests(files, { CHROMIUM: chromium }));
     },
   },
 ];
@@ -96,9 +96,9 @@ function testFiles(directory = 'test') {
     .sort();
 }
 
-/** Files that need Chromium say so in their name or in that of their directory. */
+/** Files that drive Chromium import playwright, or the launcher in test/interop/browser.mjs. */
 function isBrowserTest(file) {
-  return file.includes('browser');
+  return /playwright|\bbrowser\.[cm]?js\b/.test(fs.readFileSync(path.join(root, file), 'utf8'));
 }
 
 async function nodeTests(files, env) {
