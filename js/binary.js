@@ -97,7 +97,9 @@ function fixFor(error, candidate) {
   if (error.code === 'OTHER_VERSION') {
     return `run "npm install" again so that both have version ${manifest.version}`;
   }
-  if (error.code === 'OTHER_EXPORTS') return 'it is an old build: run "npm run build" again';
+  if (error.code === 'OTHER_EXPORTS' || /did not self-register/.test(text)) {
+    return 'it is an old build, or one without the feature "node": run "npm run build" again';
+  }
   const libc = /version `?(GLIBC(?:XX)?_[\d.]+)'? not found/.exec(text);
   if (libc) {
     return `this system is too old for the binary (it wants ${libc[1]}): build it here with "npm run build"`;
@@ -144,10 +146,13 @@ function load(places = candidates()) {
     ].join('\n'),
   );
   const where = `${platformName()}, Node.js ${process.version}, ${manifest.name} ${manifest.version}`;
-  throw Object.assign(
-    new Error(`${manifest.name} cannot load its native binary (${where}). Tried:\n${lines.join('\n')}`),
-    { code: 'ERR_BINARY_NOT_LOADED', causes: attempts.map(({ error }) => error) },
+  const failure = new Error(
+    `${manifest.name} cannot load its native binary (${where}). Tried:\n${lines.join('\n')}`,
   );
+  failure.code = 'ERR_BINARY_NOT_LOADED';
+  // Not enumerable: when nobody catches this, Node.js prints enumerable members below the message.
+  Object.defineProperty(failure, 'causes', { value: attempts.map(({ error }) => error) });
+  throw failure;
 }
 
 module.exports = { CLASS_NAMES, candidates, load, localBinary, platformName };

@@ -105,6 +105,7 @@ async function ensureAddon({ profile = 'release', show = false } = {}) {
   fs.mkdirSync(outputDirectory, { recursive: true });
   fs.rmSync(stampFile, { force: true });
   const sources = sourceHash(); // Before the build: an edit during it must make the result stale.
+  if (show) console.log(`Building the addon (${profile}; minutes when nothing is cached) ...`);
   install(await BUILDERS[profile]({ show }));
   fs.writeFileSync(stampFile, JSON.stringify({ ...stampOf(profile), sources }));
   return true;

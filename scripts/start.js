@@ -15,7 +15,6 @@ const server = path.join(root, 'examples', 'room', 'server.js');
 main(async () => {
   if (!fs.existsSync(server)) throw new ScriptError(`${server} is missing`);
   if (await ensureDependencies()) console.log('Installed the npm dependencies.');
-  console.log('Building the addon if its sources changed (minutes the first time) ...');
   await ensureAddon({ show: true });
   const child = spawn(process.execPath, [server, ...process.argv.slice(2)], { stdio: 'inherit' });
   // A terminal's Ctrl-C reaches the server too; its end is ours.

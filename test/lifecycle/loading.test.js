@@ -155,6 +155,7 @@ describe('the loader', () => {
     ["/lib/libc.so.6: version `GLIBC_2.38' not found (required by x.node)", /wants GLIBC_2\.38/],
     ['libatomic.so.1: cannot open shared object file: No such file', /library libatomic\.so\.1/],
     ['x.node: undefined symbol: napi_add_finalizer', /use Node\.js 20 or later/],
+    ["Module did not self-register: 'x.node'", /without the feature "node"/],
     ['something new', /report this message/],
   ];
   for (const [cause, fix] of causes) {
