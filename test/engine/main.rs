@@ -5,3 +5,4 @@ mod srtp_oracle;
 mod srtp_packets;
 mod negotiation_scenarios;
 mod negotiation_support;
+mod layering;

@@ -1,0 +1,3 @@
+export * from '../index.js';
+import erizo = require('../index.js');
+export default erizo;
