@@ -88,6 +88,18 @@ impl ReceiveSide {
         }
     }
 
+    /// Whether [`ReceiveSide::poll_feedback`] may have something to say.
+    pub fn is_due(&self, now: Instant) -> bool {
+        match &self.mode {
+            Mode::Idle => false,
+            // The first estimate and one that fell sharply go at once.
+            Mode::Remb { last_sent: None, .. } => true,
+            Mode::Remb { .. } | Mode::TransportFeedback(_) => {
+                self.poll_timeout().is_some_and(|due| due <= now)
+            }
+        }
+    }
+
     /// Appends what is due to `out`; tells whether there was anything. `sources` are the video
     /// SSRCs of the connection's publishers, which REMB has to name.
     pub fn poll_feedback(

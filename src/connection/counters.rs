@@ -9,8 +9,6 @@ pub(crate) struct ConnectionCounters {
     pub(crate) malformed_rtcp: u64,
     /// RTP that belongs to no stream of the connection.
     pub(crate) unroutable: u64,
-    /// Datagrams that the transport refused.
-    pub(crate) refused: u64,
     pub(crate) rtp_received: u64,
     pub(crate) rtp_sent: u64,
     pub(crate) bytes_received: u64,

@@ -3,6 +3,16 @@
 
 pub mod command;
 pub mod config;
+mod counters;
 pub mod engine;
 pub mod error;
 pub mod event;
+mod fan_out;
+mod identity_hash;
+pub mod output;
+mod router;
+mod routes;
+mod statistics;
+mod stream;
+mod timers;
+mod web_rtc_connection;

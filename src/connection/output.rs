@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey, WorkerId};
-use crate::media::clock::PublisherClock;
+use crate::media::clock::MediaClock;
 use crate::media::packet::MediaPacket;
 
 /// Where finished datagrams go.
@@ -27,12 +27,20 @@ pub struct GatherRequest {
 /// Done by the driver in order.
 pub enum EngineOutput {
     /// Answered by `Engine::handle_addresses`.
-    Gather { connection: ConnectionId, request: GatherRequest },
+    Gather {
+        connection: ConnectionId,
+        request: GatherRequest,
+    },
     /// The connection uses no address any more.
-    Release { connection: ConnectionId },
+    Release {
+        connection: ConnectionId,
+    },
     /// The outcome of a command, after everything that it asked for above.
     Reply(Box<dyn FnOnce() + Send>),
-    Relay { to: WorkerId, relay: Relay },
+    Relay {
+        to: WorkerId,
+        relay: Relay,
+    },
 }
 
 /// What one engine tells another about a fan-out that both take part in.
@@ -41,7 +49,7 @@ pub enum Relay {
     /// Media of one loop turn, in order.
     Media { fan_out: FanOutId, packets: Vec<Arc<MediaPacket>> },
     /// How the publisher's clocks relate, for the sender reports of its subscribers.
-    Clock { fan_out: FanOutId, clock: PublisherClock },
+    Clock { fan_out: FanOutId, clock: MediaClock },
     /// A subscriber cannot go on without a key frame.
     KeyFrameWanted { publisher: StreamKey },
 }

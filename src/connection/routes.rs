@@ -6,7 +6,7 @@
 use crate::connection::config::StreamKey;
 use crate::connection::identity_hash::IdMap;
 use crate::negotiation::description::SessionDescription;
-use crate::negotiation::section::MediaType;
+use crate::negotiation::direction::MediaType;
 use crate::rtp::extension::{ExtensionKind, ExtensionMap, ExtensionSpans};
 use crate::rtp::id::{MediaKind, Mid, Ssrc};
 use crate::rtp::packet::RtpHeader;

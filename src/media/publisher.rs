@@ -98,6 +98,19 @@ impl Publisher {
         self.config.audio_mid == Some(mid) || self.config.video_mid == Some(mid)
     }
 
+    /// The section of one kind has another mid now (contract ASC-3).
+    pub fn set_mid(&mut self, kind: MediaKind, mid: Mid) {
+        match kind {
+            MediaKind::Audio => self.config.audio_mid = Some(mid),
+            MediaKind::Video => self.config.video_mid = Some(mid),
+        }
+    }
+
+    /// SSRCs that are known to belong here.
+    pub fn sources(&self) -> impl Iterator<Item = (Ssrc, MediaKind)> {
+        self.tracks.iter().map(|track| (track.ssrc, track.kind))
+    }
+
     /// Learns the source of a packet whose MID is ours (M-PATH-6, M-PATH-7); tells whether it is
     /// known now. Nothing is learnt from a payload type that carries no media of its own (RTX).
     pub fn learn(&mut self, packet: &IncomingPacket<'_>) -> bool {

@@ -218,6 +218,16 @@ impl Subscriber {
         }
     }
 
+    /// What the peer says it received of one of our SSRCs; tells whether it is one of ours.
+    pub fn handle_report_block(&mut self, at: Moment, block: &ReportBlock) -> bool {
+        let Some(kind) = self.kind_of(block.ssrc) else { return false };
+        self.stats.on_receiver_report(self.stats_index(kind), block);
+        let now = NtpTime::from_unix(at.since_unix);
+        let measured = round_trip(now, block.last_sr, block.delay_since_last_sr);
+        self.round_trip = measured.or(self.round_trip);
+        true
+    }
+
     /// Whether the publisher is to be asked for a key frame now. To be called after packets or
     /// feedback were handed in and when time has passed.
     pub fn take_key_frame_request(&mut self) -> bool {
@@ -326,16 +336,7 @@ impl Subscriber {
     }
 
     fn handle_report_blocks(&mut self, at: Moment, blocks: &[ReportBlock]) -> bool {
-        let mut ours = false;
-        for block in blocks {
-            let Some(kind) = self.kind_of(block.ssrc) else { continue };
-            ours = true;
-            self.stats.on_receiver_report(self.stats_index(kind), block);
-            let now = NtpTime::from_unix(at.since_unix);
-            let measured = round_trip(now, block.last_sr, block.delay_since_last_sr);
-            self.round_trip = measured.or(self.round_trip);
-        }
-        ours
+        blocks.iter().fold(false, |ours, block| self.handle_report_block(at, block) | ours)
     }
 
     fn wants_key_frame(&mut self, media: Ssrc, kind: FeedbackKind) -> bool {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::command::Command;
 use crate::connection::config::WorkerId;
-use crate::connection::engine::Relay;
+use crate::connection::output::Relay;
 use crate::runtime::message::Message;
 use crate::runtime::worker;
 use crate::stats::distribution::Distribution;

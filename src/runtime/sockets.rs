@@ -11,7 +11,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::connection::config::ConnectionId;
-use crate::connection::engine::{DatagramSink, GatherRequest};
+use crate::connection::output::{DatagramSink, GatherRequest};
 use crate::runtime::datagram_batch::{ReceiveBatch, SendBatch};
 use crate::runtime::interfaces;
 
@@ -68,7 +68,12 @@ impl Sockets {
             return;
         }
         if let Some(entry) = self.entries.get(self.current) {
+            let before = self.outgoing.dropped();
             self.outgoing.send(entry.socket.as_fd());
+            let dropped = self.outgoing.dropped();
+            if dropped != before {
+                tracing::debug!(local = %entry.local, dropped, "the kernel refused datagrams");
+            }
         }
     }
 

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::Sleep;
 
 use crate::connection::config::WorkerId;
-use crate::connection::engine::{Engine, EngineConfig, EngineOutput, Relay};
+use crate::connection::engine::{Engine, EngineConfig};
+use crate::connection::output::{EngineOutput, Relay};
 use crate::runtime::certificate;
 use crate::runtime::datagram_batch::ReceiveBatch;
 use crate::runtime::message::Message;

@@ -1,8 +1,8 @@
 //! Engine tests.
 
+mod layering;
+mod negotiation_scenarios;
+mod negotiation_support;
 mod srtp_hostile;
 mod srtp_oracle;
 mod srtp_packets;
-mod negotiation_scenarios;
-mod negotiation_support;
-mod layering;

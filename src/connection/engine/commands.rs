@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use crate::connection::command::{
-    Command, ConnectionCommand, FanOutCommand, Reply, StreamCommand,
-};
+use crate::connection::command::{Command, ConnectionCommand, FanOutCommand, Reply, StreamCommand};
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey};
 use crate::connection::engine::{Engine, TimerKey};
 use crate::connection::error::ConnectionError;
@@ -18,7 +16,7 @@ impl Engine {
         match command {
             Command::OpenConnection { id, config, listener } => {
                 let certificate = self.certificate.clone();
-                let connection = WebRtcConnection::new(id, *config, certificate, listener);
+                let connection = WebRtcConnection::new(*config, certificate, listener);
                 self.connections.insert(id, connection);
             }
             Command::Connection { id, command } => {
@@ -26,7 +24,7 @@ impl Engine {
                 self.handle_connection_command(now, id, command);
             }
             Command::OpenStream { connection, config, listener } => {
-                let stream = Stream::new(now, connection, *config, listener);
+                let stream = Stream::new(connection, *config, listener);
                 self.streams.insert(stream.config.key, stream);
             }
             Command::Stream { key, command } => {
@@ -44,10 +42,11 @@ impl Engine {
         id: ConnectionId,
         command: ConnectionCommand,
     ) {
+        self.touch(id);
         let Some(connection) = self.connections.get_mut(&id) else {
             return refuse(command);
         };
-        self.touched.push(id);
+
         match command {
             ConnectionCommand::CreateOffer { reply } => {
                 connection.create_offer(now);
@@ -122,6 +121,7 @@ impl Engine {
     }
 
     fn handle_stream_command(&mut self, now: Instant, key: StreamKey, command: StreamCommand) {
+        self.stir(key);
         let Some(stream) = self.streams.get_mut(&key) else {
             return match command {
                 StreamCommand::Stats { reply } => reply(Err(ConnectionError::Closed)),
@@ -129,22 +129,21 @@ impl Engine {
                 _ => {}
             };
         };
-        self.stirred.push(key);
         match command {
             StreamCommand::SetReceiver { kind, receiver } => stream.set_receiver(kind, receiver),
             StreamCommand::RequestKeyFrame => stream.request_key_frame(now),
-            StreamCommand::Mute { video, audio } => stream.mute(now, video, audio),
+            StreamCommand::Mute { video, audio } => stream.mute(video, audio),
             StreamCommand::SetMaxVideoBitrate { bits_per_second } => {
                 stream.set_max_video_bitrate(bits_per_second);
             }
-            StreamCommand::SetFeedback { enabled } => stream.feedback = enabled,
+            StreamCommand::SetFeedback { enabled } => stream.set_feedback(enabled),
             StreamCommand::DisableVideo => stream.disable_video(),
             StreamCommand::SetPriority { priority } => stream.set_priority(priority),
             StreamCommand::SetPeriodicKeyFrameRequests { interval_ms } => {
                 stream.set_periodic_key_frames(now, interval_ms);
             }
             StreamCommand::Stats { reply } => {
-                let text = stream.statistics(now).to_string();
+                let text = stream.statistics(now);
                 self.reply(reply, Ok(text));
             }
             StreamCommand::Close { reply } => {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::connection::config::ConnectionId;
 use crate::connection::engine::Engine;
 use crate::connection::output::DatagramSink;
+use crate::media::incoming::IncomingPacket;
 use crate::rtp::packet::RtpHeader;
 use crate::rtp::rtcp::{self, Rtcp};
 use crate::transport::Received;
@@ -30,7 +31,7 @@ impl Engine {
         match connection.handle_datagram(now, local, remote, data) {
             Some(Received::Rtp(packet)) => self.handle_rtp(now, id, packet),
             Some(Received::Rtcp(compound)) => self.handle_rtcp(now, id, compound, out),
-            Some(Received::Handled) => self.touched.push(id),
+            Some(Received::Handled) => self.touch(id),
             Some(Received::Dropped(_)) | None => {}
         }
         self.driving = None;
@@ -53,7 +54,7 @@ impl Engine {
         };
         connection.counters.rtp_received += 1;
         connection.counters.bytes_received += packet.len() as u64;
-        let Some((route, spans)) = connection.routes.find(&header, packet) else {
+        let Some((route, extensions)) = connection.routes.find(&header, packet) else {
             connection.counters.unroutable += 1;
             return;
         };
@@ -61,12 +62,12 @@ impl Engine {
             connection.counters.unroutable += 1;
             return;
         };
-        let Some(media) = stream.receive(now, route.kind, &header, spans, packet) else { return };
-        if !stream.stirred {
-            stream.stirred = true;
-            self.stirred.push(route.stream);
-        }
-        let Some(receiver) = stream.receiver(route.kind) else { return };
+        let packet = IncomingPacket { data: packet, header, extensions };
+        let media = stream.receive(now, &packet, &mut connection.receive_side);
+        let receiver = stream.receiver(route.kind);
+        self.stir(route.stream);
+        self.touch(id);
+        let (Some(media), Some(receiver)) = (media, receiver) else { return };
         let Some(fan_out) = self.fan_outs.get_mut(&receiver) else { return };
         if fan_out.take(media) {
             self.flowing.push(receiver);
@@ -102,19 +103,12 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         match report {
             Rtcp::SenderReport(sender) => {
-                let route = connection.routes.source(sender.ssrc);
-                if let Some(route) = route {
-                    self.handle_publisher_clock(now, route.stream, sender);
+                if let Some(route) = connection.routes.source(sender.ssrc) {
+                    self.handle_publisher_report(now, route.stream, report);
                 }
-                for block in &sender.blocks {
-                    self.handle_feedback(now, id, block.ssrc, report, out);
-                }
+                self.handle_report_blocks(now, id, &sender.blocks);
             }
-            Rtcp::ReceiverReport { blocks, .. } => {
-                for block in blocks {
-                    self.handle_feedback(now, id, block.ssrc, report, out);
-                }
-            }
+            Rtcp::ReceiverReport { blocks, .. } => self.handle_report_blocks(now, id, blocks),
             Rtcp::Nack { media, .. } | Rtcp::Pli { media, .. } => {
                 self.handle_feedback(now, id, *media, report, out);
             }

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::connection::command::Reply;
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey, WorkerId};
 use crate::connection::fan_out::FanOut;
 use crate::connection::identity_hash::IdMap;
@@ -22,6 +23,7 @@ use crate::connection::stream::Stream;
 use crate::connection::timers::Timers;
 use crate::connection::web_rtc_connection::{Effect, WebRtcConnection};
 use crate::media::clock::Moment;
+use crate::rtp::id::{Mid, Ssrc};
 use crate::transport::certificate::Certificate;
 
 #[derive(Debug)]
@@ -35,7 +37,6 @@ pub struct EngineConfig {
 }
 
 /// See the module documentation.
-#[derive(Debug)]
 pub struct Engine {
     worker: WorkerId,
     certificate: Arc<Certificate>,
@@ -52,10 +53,14 @@ pub struct Engine {
     flowing: Vec<FanOutId>,
     /// Streams whose deadline may have moved.
     stirred: Vec<StreamKey>,
+    /// Reused for each list of SSRCs that a REMB names.
+    sources: Vec<Ssrc>,
     /// Reused for each RTCP compound.
     compound: Vec<u8>,
     /// Who is being driven, so that a panic can be pinned on it.
     driving: Option<ConnectionId>,
+    /// Connections that are being closed, with who waits for it.
+    closing: Vec<(ConnectionId, Reply<()>)>,
     /// Datagrams that belong to no connection.
     stray_datagrams: u64,
 }
@@ -81,8 +86,10 @@ impl Engine {
             touched: Vec::new(),
             flowing: Vec::new(),
             stirred: Vec::new(),
+            sources: Vec::new(),
             compound: Vec::with_capacity(1500),
             driving: None,
+            closing: Vec::new(),
             stray_datagrams: 0,
         }
     }
@@ -95,7 +102,7 @@ impl Engine {
                     self.driving = Some(id);
                     if let Some(connection) = self.connections.get_mut(&id) {
                         connection.handle_timeout(now);
-                        self.touched.push(id);
+                        self.touch(id);
                     }
                 }
                 TimerKey::Stream(key) => self.drive_stream(now, key, out),
@@ -114,6 +121,9 @@ impl Engine {
         }
         while let Some(id) = self.touched.pop() {
             self.settle(now, id, out);
+        }
+        while let Some((id, reply)) = self.closing.pop() {
+            self.forget_connection(id, reply);
         }
         self.driving = None;
     }
@@ -142,7 +152,7 @@ impl Engine {
         self.driving = Some(id);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.handle_addresses(now, addresses);
-            self.touched.push(id);
+            self.touch(id);
         }
         self.driving = None;
     }
@@ -159,7 +169,8 @@ impl Engine {
         tracing::error!(connection = id.0, "a panic while driving this connection: it fails");
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.fail(now, "internal error");
-            self.touched.push(id);
+            connection.touched = false;
+            self.touch(id);
         }
     }
 
@@ -167,10 +178,12 @@ impl Engine {
     fn settle(&mut self, now: Instant, id: ConnectionId, out: &mut dyn DatagramSink) {
         self.driving = Some(id);
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.touched = false;
         connection.drain_transport(now, out);
         while let Some(effect) = self.connections.get_mut(&id).and_then(|c| c.poll_effect()) {
             self.apply(now, id, effect);
         }
+        self.send_receive_side(now, id, out);
         if let Some(connection) = self.connections.get_mut(&id) {
             // Effects may have given the transport more to say.
             connection.drain_transport(now, out);
@@ -191,6 +204,11 @@ impl Engine {
                 }
             }
             Effect::Ready => self.wake_streams(now, id),
+            Effect::Associate { stream, kind, mid } => {
+                if let Some(stream) = self.streams.get_mut(&stream) {
+                    stream.associate(kind, Mid::new(mid.as_bytes()));
+                }
+            }
             Effect::Release => {
                 self.router.remove(id);
                 self.outputs.push_back(EngineOutput::Release { connection: id });
@@ -198,9 +216,33 @@ impl Engine {
         }
     }
 
+    /// Has the connection looked after before the turn ends.
+    fn touch(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !std::mem::replace(&mut connection.touched, true)
+        {
+            self.touched.push(id);
+        }
+    }
+
+    /// The same for a stream.
+    fn stir(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(&key)
+            && !std::mem::replace(&mut stream.stirred, true)
+        {
+            self.stirred.push(key);
+        }
+    }
+
     /// The same moment in both clocks.
     fn moment(&self, now: Instant) -> Moment {
         let (start, unix) = self.start;
         Moment { now, since_unix: unix + now.saturating_duration_since(start) }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("worker", &self.worker).finish_non_exhaustive()
     }
 }
