@@ -1,4 +1,5 @@
 //! Engine tests.
 
 mod negotiation_scenarios;
+mod negotiation_sdp;
 mod negotiation_support;
