@@ -175,6 +175,8 @@ fn offers_to_subscribers_read_as_erizojs_writes_them() {
     connection.subscribe("3", "stream3", "av");
     connection.create_offer();
     assert_same(&text(&mut connection), "offer, third stream added");
+    let answer = [("0", "audio"), ("4", "audio"), ("2", "audio"), ("3", "video"), ("5", "video")];
+    connection.try_set_remote(browser_answer(&answer)).expect("accepted");
 }
 
 #[test]
