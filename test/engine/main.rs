@@ -1,5 +1,6 @@
 //! Engine tests.
 
+mod negotiation_description;
 mod negotiation_hostile;
 mod negotiation_roles;
 mod negotiation_scenarios;

@@ -157,6 +157,7 @@ fn payload_types_beyond_127_are_ignored() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "measures how long the work took")]
 fn ten_thousand_sections_are_handled_in_linear_time() {
     let mut description = describe(&av("sendrecv"));
     for number in 2..10_000 {
@@ -287,6 +288,7 @@ fn configurations_of_any_shape_are_read() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "measures how long the work took")]
 fn adding_a_stream_to_a_hundred_sections_is_quick() {
     // NEG-73.
     let mut connection = Connection::new();

@@ -194,3 +194,31 @@ fn copied_description_offers_the_publishers_numbers() {
     assert_eq!(extensions.get(&14), None);
     assert_eq!(extensions.get(&6), None, "unsupported");
 }
+
+#[test]
+fn passwords_stay_out_of_debug_output() {
+    // security.md H5.
+    let mut offer = av("sendrecv");
+    offer[1].extra = "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
+    let description = describe(&offer);
+    let mut connection = encrypted();
+    let plan = connection.try_set_remote(description.clone()).expect("accepted");
+    let text = format!("{description:?} {plan:?} {:?}", connection.negotiation);
+    assert!(!text.contains("tfQdK4j3DmPDkQ1FqrhmpfIc"));
+}
+
+#[test]
+fn missing_mids_are_replaced_by_ours() {
+    // CDS-26, JSA-34.
+    for absent in ["", "undefined"] {
+        let mut offer = pair([0, 1], "stream1", "sendrecv");
+        offer[0].mid = absent.to_owned();
+        offer[1].mid = "0".to_owned();
+        let mut connection = encrypted();
+        connection.publish("1", "stream1", "av");
+        assert_eq!(
+            connection.answer(&offer),
+            ["1 audio recvonly active", "0 video recvonly active"]
+        );
+    }
+}
