@@ -134,12 +134,14 @@ pub(crate) fn agree(
             if !accepted {
                 continue; // PPI-8
             }
+            let audio = codec.media_type == MediaType::Audio;
             let payload = Payload {
                 payload_type: external,
                 name: codec.name.clone(),
                 clock_rate_hz: codec.clock_rate_hz,
                 media_type: codec.media_type,
-                channels: mapping.channels,
+                // CDS-23, also where the peer calls one of our audio codecs video.
+                channels: if audio { mapping.channels } else { 0 },
                 parameters,
                 feedback: common_feedback(mapping, codec),
             };
@@ -207,4 +209,85 @@ fn rtx_payload(external: PayloadType, codec: &ParsedCodec) -> Payload {
 /// The payload type that an rtx mapping repeats (RFC 4588 §8.1).
 fn apt(parameters: &BTreeMap<String, String>) -> Option<PayloadType> {
     payload_type(parameters.get("apt")?.trim().parse().ok()?)
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn parameters(text: &str) -> BTreeMap<String, String> {
+        let pairs = text.split(';').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn mapping(payload_type: u8, fmtp: &str) -> CodecMapping {
+        CodecMapping {
+            payload_type: PayloadType(payload_type),
+            name: "X".to_owned(),
+            kind: MediaKind::Video,
+            clock_rate_hz: 90_000,
+            channels: 2,
+            parameters: parameters(fmtp),
+            feedback: vec!["nack".to_owned(), "a".to_owned(), "nack".to_owned()],
+        }
+    }
+
+    fn parsed(name: &str, clock_rate_hz: u32, fmtp: &str) -> ParsedCodec {
+        ParsedCodec {
+            name: name.to_owned(),
+            clock_rate_hz,
+            media_type: MediaType::Video,
+            parameters: parameters(fmtp),
+            feedback: ["b", "nack", "nack", "a"].map(str::to_owned).to_vec(),
+        }
+    }
+
+    #[test]
+    fn codecs_match_by_exact_name_rate_and_parameters() {
+        // PPI-3, PPI-7, PPI-8.
+        for (ours, peers, agreed) in [
+            ("", parsed("X", 90_000, ""), Some(0)),
+            ("", parsed("X", 90_000, "p=1"), Some(0)),
+            ("p=1", parsed("X", 90_000, ""), Some(0)),
+            ("p=1", parsed("X", 90_000, "p=1"), Some(1)),
+            ("p=1", parsed("X", 90_000, "p=2"), None),
+            ("p=1", parsed("X", 90_000, "q=1"), None),
+            ("p=1", parsed("X", 90_000, "p=1;q=1"), None),
+            ("p=1;q=2", parsed("X", 90_000, "p=1;q=3"), None),
+            ("", parsed("x", 90_000, ""), None),
+            ("", parsed("X", 8_000, ""), None),
+        ] {
+            let (mut payloads, mut map) = (Vec::new(), PayloadTypeMap::default());
+            let peer = BTreeMap::from([(PayloadType(96), peers.clone())]);
+            agree(&[mapping(100, ours)], &peer, &mut payloads, &mut map);
+            let found = payloads.first().map(|payload: &Payload| payload.parameters.len());
+            assert_eq!(found, agreed, "{ours:?} with {peers:?}");
+            assert_eq!(map.known_internal(PayloadType(96)).is_some(), agreed.is_some());
+        }
+    }
+
+    #[test]
+    fn negotiated_codec_takes_feedback_in_our_order_once() {
+        // PPI-5, PPI-6, CDS-23.
+        let (mut payloads, mut map) = (Vec::new(), PayloadTypeMap::default());
+        let peer = BTreeMap::from([(PayloadType(96), parsed("X", 90_000, ""))]);
+        agree(&[mapping(100, "")], &peer, &mut payloads, &mut map);
+        assert_eq!(payloads[0].feedback, ["nack", "a"]);
+        assert_eq!(payloads[0].channels, 0);
+    }
+
+    #[test]
+    fn highest_external_payload_type_wins_the_way_out() {
+        // PPI-8, PPI-12.
+        let (mut payloads, mut map) = (Vec::new(), PayloadTypeMap::default());
+        let peer = BTreeMap::from([
+            (PayloadType(98), parsed("X", 90_000, "")),
+            (PayloadType(96), parsed("X", 90_000, "")),
+        ]);
+        agree(&[mapping(100, "")], &peer, &mut payloads, &mut map);
+        assert_eq!(payloads.len(), 2);
+        assert_eq!(map.external(PayloadType(100)), PayloadType(98));
+        assert_eq!(map.internal(PayloadType(96)), PayloadType(100));
+        assert_eq!(map.internal(PayloadType(255)), PayloadType(255), "not an index");
+    }
 }

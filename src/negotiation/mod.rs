@@ -9,6 +9,7 @@ pub mod description;
 pub mod direction;
 pub mod error;
 pub mod extension;
+pub mod fuzz;
 pub mod ice;
 mod local;
 mod offer;

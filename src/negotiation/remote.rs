@@ -102,13 +102,15 @@ impl Negotiation {
     }
 
     /// Makes the transceiver at `position` the one of the remote section. A section without mid
-    /// keeps ours, because a local mid is never empty (CDS-26).
+    /// keeps ours, because a local mid is never empty (CDS-26). ErizoJS hands a missing one over
+    /// as the text `undefined`, which must not come back (JSA-34).
     fn follow_mid(&mut self, position: usize, section: &MediaSection, receiving: &mut Receiving) {
+        let named = !matches!(section.mid.as_str(), "" | "undefined");
         let known = self.transceivers.get(position).map(|transceiver| transceiver.mid.as_str());
-        if known.is_some_and(|mid| section.mid.is_empty() || mid == section.mid) {
+        if known.is_some_and(|mid| !named || mid == section.mid) {
             return;
         }
-        let mid = if section.mid.is_empty() { self.allot_mid() } else { section.mid.clone() };
+        let mid = if named { section.mid.clone() } else { self.allot_mid() };
         let new = Transceiver::remote(mid, section.kind.clone());
         match self.transceivers.get_mut(position) {
             Some(replaced) => {

@@ -63,7 +63,7 @@ pub struct DescribedRid {
 }
 
 /// An entry of `getCandidates` (contract CDS-22).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DescribedCandidate {
     pub candidate: IceCandidate,
     /// `udp` or `UDP`, as it was given.
@@ -122,6 +122,17 @@ impl DescribedCandidate {
     /// `audio`, or `video` for everything else (contract CDS-22).
     pub fn media_word(&self) -> &'static str {
         if self.media_type == MediaType::Audio { "audio" } else { "video" }
+    }
+}
+
+impl std::fmt::Debug for DescribedCandidate {
+    /// The password stays out of logs (security.md H5).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DescribedCandidate")
+            .field("candidate", &self.candidate)
+            .field("media_type", &self.media_type)
+            .field("local", &self.local)
+            .finish_non_exhaustive()
     }
 }
 

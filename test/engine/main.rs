@@ -1,7 +1,11 @@
-//! Engine tests.
+//! Engine tests: everything below `runtime`, without sockets, in virtual time.
 
 mod layering;
+mod negotiation_description;
+mod negotiation_hostile;
+mod negotiation_roles;
 mod negotiation_scenarios;
+mod negotiation_sdp;
 mod negotiation_support;
 mod srtp_hostile;
 mod srtp_oracle;

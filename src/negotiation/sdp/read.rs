@@ -247,5 +247,8 @@ fn media_type(media: &Media) -> MediaType {
 
 fn direction(media: &Media) -> Direction {
     let words = media.attributes.iter().filter(|attribute| attribute.value.is_none());
-    words.filter_map(|attribute| Direction::from_word(&attribute.key)).last().unwrap_or_default()
+    words
+        .filter_map(|attribute| Direction::from_word(&attribute.key))
+        .next_back()
+        .unwrap_or_default()
 }
