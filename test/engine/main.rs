@@ -1,1 +1,4 @@
 //! Engine tests.
+mod link;
+mod transport_handshake;
+mod transport_peer;
