@@ -78,6 +78,7 @@ pub struct Link {
     in_flight: BinaryHeap<Reverse<(Instant, u64, Datagram)>>,
     sent: u64,
     blocked: Vec<SocketAddr>,
+    tamper: Option<fn(&mut Random, &mut Datagram)>,
     /// Every datagram that was sent, lost or not, if [`Link::capture`] asked for it.
     captured: Option<Vec<Datagram>>,
 }
@@ -91,6 +92,7 @@ impl Link {
             in_flight: BinaryHeap::new(),
             sent: 0,
             blocked: Vec::new(),
+            tamper: None,
             captured: None,
         }
     }
@@ -103,6 +105,11 @@ impl Link {
         self.captured.as_deref().unwrap_or_default()
     }
 
+    /// What an attacker on the path does to each datagram.
+    pub fn tamper(&mut self, tamper: fn(&mut Random, &mut Datagram)) {
+        self.tamper = Some(tamper);
+    }
+
     /// Nothing passes from or to `address` any more.
     pub fn block(&mut self, address: SocketAddr) {
         self.blocked.push(address);
@@ -112,9 +119,12 @@ impl Link {
         self.blocked.retain(|blocked| *blocked != address);
     }
 
-    pub fn send(&mut self, datagram: Datagram) {
+    pub fn send(&mut self, mut datagram: Datagram) {
         if let Some(captured) = &mut self.captured {
             captured.push(datagram.clone());
+        }
+        if let Some(tamper) = self.tamper {
+            tamper(&mut self.random, &mut datagram);
         }
         if self.blocked.contains(&datagram.from) || self.blocked.contains(&datagram.to) {
             return;

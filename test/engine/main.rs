@@ -2,3 +2,4 @@
 mod link;
 mod transport_handshake;
 mod transport_peer;
+mod transport_security;
