@@ -1,6 +1,7 @@
 //! Engine tests: everything below `runtime`, without sockets, in virtual time.
 
 mod layering;
+mod link;
 mod negotiation_description;
 mod negotiation_hostile;
 mod negotiation_roles;
@@ -10,3 +11,7 @@ mod negotiation_support;
 mod srtp_hostile;
 mod srtp_oracle;
 mod srtp_packets;
+mod transport_handshake;
+mod transport_peer;
+mod transport_restart;
+mod transport_security;

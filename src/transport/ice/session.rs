@@ -50,6 +50,8 @@ pub(super) struct Session {
     nominated: Option<Pair>,
     challenger: Option<Challenger>,
     flood: FloodGate,
+    /// Transactions of the peer's checks and where they came from.
+    seen: VecDeque<([u8; 12], SocketAddr)>,
     /// Last answer to a check of ours; with ICE-lite, last check that we answered.
     last_consent: Option<Instant>,
     /// Since when a check could have succeeded (contract ICE-26).
@@ -97,6 +99,7 @@ impl Session {
             nominated: None,
             challenger: None,
             flood: FloodGate::new(now),
+            seen: VecDeque::new(),
             last_consent: None,
             possible_since: None,
             round_trip: None,
@@ -201,7 +204,7 @@ impl Session {
             return Err(DropReason::MalformedStun);
         }
         match kind {
-            StunKind::Request => self.handle_check(now, pair, message),
+            StunKind::Request => self.handle_check(now, pair, datagram, message),
             StunKind::Response => self.handle_answer(now, pair, datagram, message),
             StunKind::Other => Err(DropReason::UnauthenticStun),
         }
@@ -211,9 +214,14 @@ impl Session {
         &mut self,
         now: Instant,
         pair: Pair,
+        datagram: &[u8],
         message: StunMessage<'_>,
     ) -> Result<(), DropReason> {
         if !self.agent.accepts_message(&message) {
+            return Err(DropReason::UnauthenticStun);
+        }
+        let transaction = transaction_id(datagram).ok_or(DropReason::MalformedStun)?;
+        if self.is_replay(transaction, pair.remote) {
             return Err(DropReason::UnauthenticStun);
         }
         if !self.flood.admit(now) {
@@ -380,6 +388,19 @@ impl Session {
         self.validated.push(pair);
     }
 
+    /// A check is authentic wherever it is sent from, so whoever captured one could name itself,
+    /// or a victim, as the peer's address. Repetitions come from where the first came from.
+    fn is_replay(&mut self, transaction: [u8; 12], remote: SocketAddr) -> bool {
+        if let Some((_, first)) = self.seen.iter().find(|(seen, _)| *seen == transaction) {
+            return *first != remote;
+        }
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((transaction, remote));
+        false
+    }
+
     /// The agent keeps a candidate per source port for ever (dependencies.md section 1).
     fn admit_source(&mut self, now: Instant, remote: SocketAddr) -> Result<(), DropReason> {
         let known = self.remotes.iter().any(|c| c.addr() == remote)
@@ -486,6 +507,8 @@ impl FloodGate {
 const MAX_CHECKS_PER_SECOND: u32 = 200;
 /// Outstanding checks of ours. The agent forgets a check after 9 further ones on its pair.
 const MAX_CHECKS: usize = 256;
+/// Ten minutes of a settled connection's checks.
+const MAX_SEEN: usize = 256;
 /// Announced remote candidates. Browsers announce about ten.
 const MAX_REMOTE_CANDIDATES: usize = 64;
 /// Unannounced addresses in one agent, on either side.
