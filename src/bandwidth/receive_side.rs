@@ -158,6 +158,7 @@ impl ReceiveSide {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::*;
     use crate::rtp::rtcp::{self, Rtcp};

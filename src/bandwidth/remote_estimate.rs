@@ -202,6 +202,7 @@ impl Queue {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::*;
 

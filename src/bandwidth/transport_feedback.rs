@@ -123,6 +123,7 @@ impl ArrivalLog {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::*;
     use crate::rtp::rtcp::{self, Rtcp};

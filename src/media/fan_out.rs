@@ -84,6 +84,7 @@ impl FanOut {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use std::time::Instant;
 

@@ -1,6 +1,8 @@
 //! What happens to a stream between two connections: a publisher's packets become immutable and
 //! shared, each subscriber writes its own copy, feedback goes back aggregated.
 
+#[cfg(test)]
+mod builder;
 pub mod clock;
 pub mod fan_out;
 pub mod incoming;

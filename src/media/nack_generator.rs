@@ -88,6 +88,7 @@ impl Default for NackGenerator {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::*;
 

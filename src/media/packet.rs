@@ -99,6 +99,7 @@ impl PacketPool {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 pub(super) mod test {
     use super::*;
     use crate::rtp::codec;

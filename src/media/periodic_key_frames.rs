@@ -73,6 +73,7 @@ impl PeriodicKeyFrames {
 const SHORTEST: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::*;
 

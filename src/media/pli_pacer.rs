@@ -85,6 +85,7 @@ impl PliPacer {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::KeyFrameRequest::{Fir, Pli};
     use super::*;

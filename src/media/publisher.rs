@@ -164,10 +164,9 @@ impl Publisher {
         }
         self.report_due |= arrival.ask || track.reception.is_due(now);
         let packet = arrival.packet.ok_or(Refused::Useless)?;
-        let key_frame = packet.info().frame.key_frame && track.kind == MediaKind::Video;
         let len = incoming.data.len().saturating_sub(usize::from(incoming.header.padding_len));
-        self.stats.on_packet(now, track.stats, len, key_frame);
-        if key_frame {
+        self.stats.on_packet(now, track.stats, len, arrival.key_frame);
+        if arrival.key_frame {
             self.pacer.handle_key_frame(now);
             if track.layer == 0 {
                 self.periodic.handle_key_frame();
@@ -322,5 +321,280 @@ impl Publisher {
             None => self.stats.add_track(ssrc, kind),
         };
         self.tracks.push(SourceTrack::new(self.config.key, ssrc, kind, layer, stats));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
+mod test {
+    use super::super::builder::{Build, extensions, payload_types};
+    use super::*;
+    use crate::rtp::extension::ExtensionKind;
+    use crate::rtp::id::ShortText;
+    use crate::rtp::time::NtpTime;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn config() -> PublisherConfig {
+        PublisherConfig {
+            key: 1,
+            audio_source: Some(Ssrc(200)),
+            video_sources: vec![Ssrc(100)],
+            rids: Vec::new(),
+            audio_mid: ShortText::new(b"0"),
+            video_mid: ShortText::new(b"1"),
+            payload_types: payload_types(),
+            audio_ssrc: Ssrc(44_444),
+            video_ssrc: Ssrc(55_543),
+            priority: "default".to_owned(),
+            max_video_bitrate: 0,
+        }
+    }
+
+    struct Setup {
+        start: Instant,
+        publisher: Publisher,
+        side: ReceiveSide,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            Setup::with(config())
+        }
+
+        fn with(config: PublisherConfig) -> Self {
+            let start = Instant::now();
+            let publisher = Publisher::new(start, config);
+            Setup { start, publisher, side: ReceiveSide::new() }
+        }
+
+        fn receive(&mut self, at: u64, build: &Build) -> Result<Arc<MediaPacket>, Refused> {
+            let bytes = build.bytes();
+            let incoming = IncomingPacket::parse(&bytes, &extensions()).unwrap();
+            self.publisher.learn(&incoming);
+            self.publisher.handle_rtp(self.start + ms(at), &incoming, &mut self.side)
+        }
+
+        fn feedback(&mut self, at: u64) -> Vec<Rtcp> {
+            let mut out = Vec::new();
+            self.publisher.handle_timeout(self.start + ms(at));
+            let any = self.publisher.poll_feedback(self.start + ms(at), &mut out);
+            assert_eq!(any, !out.is_empty());
+            let mut members = Vec::new();
+            rtcp::parse(&out, |member| members.push(member.unwrap()));
+            members
+        }
+    }
+
+    #[test]
+    fn packets_get_internal_numbers_and_facts() {
+        let mut setup = Setup::new();
+        let packet = setup.receive(0, &Build::vp8(7, true)).unwrap();
+        let info = packet.info();
+        assert_eq!((info.payload_type.0, info.codec, info.layer), (100, Codec::Vp8, 0));
+        assert!(info.frame.key_frame);
+        let packet = setup.receive(0, &Build::opus(7)).unwrap();
+        let info = packet.info();
+        assert_eq!((info.kind, info.clock_rate_hz), (MediaKind::Audio, 48_000));
+        assert_eq!(packet.payload(), [0xfc, 1, 2, 3]);
+    }
+
+    #[test]
+    fn padding_leaves_no_hole_and_is_cut_off_m_padr_1() {
+        let mut setup = Setup::new();
+        let first = setup.receive(0, &Build::vp8(10, true)).unwrap();
+        assert_eq!(setup.receive(1, &Build::padding(11)).err(), Some(Refused::Useless));
+        let mut padded = Build::vp8(12, false);
+        padded.padding = 5;
+        let second = setup.receive(2, &padded).unwrap();
+        assert_eq!(second.info().sequence, first.info().sequence + 1);
+        assert_eq!(second.payload(), padded.payload);
+    }
+
+    #[test]
+    fn an_empty_payload_is_dropped_n9() {
+        let mut setup = Setup::new();
+        let mut empty = Build::vp8(10, true);
+        empty.payload.clear();
+        assert_eq!(setup.receive(0, &empty).err(), Some(Refused::Useless));
+    }
+
+    #[test]
+    fn a_duplicate_goes_no_further() {
+        let mut setup = Setup::new();
+        setup.receive(0, &Build::vp8(10, true)).unwrap();
+        assert_eq!(setup.receive(0, &Build::vp8(10, true)).err(), Some(Refused::Useless));
+    }
+
+    #[test]
+    fn an_unknown_source_is_refused_unless_its_mid_is_ours_m_path_5_7() {
+        let mut setup = Setup::new();
+        let stranger = Build::vp8(1, true).ssrc(300);
+        assert_eq!(setup.receive(0, &stranger).err(), Some(Refused::UnknownSource));
+        let other_mid = stranger.clone().extension(ExtensionKind::Mid, b"7");
+        assert_eq!(setup.receive(0, &other_mid).err(), Some(Refused::UnknownSource));
+        let ours = stranger.extension(ExtensionKind::Mid, b"1");
+        assert!(setup.receive(0, &ours).is_ok());
+        assert!(!setup.publisher.owns(Ssrc(100)), "its place was taken");
+        let audio = Build::opus(1).ssrc(301).extension(ExtensionKind::Mid, b"0");
+        assert_eq!(setup.receive(0, &audio).unwrap().info().kind, MediaKind::Audio);
+    }
+
+    #[test]
+    fn retransmission_streams_do_not_replace_media_m_rtx_9() {
+        let mut setup = Setup::new();
+        let mut rtx = Build::vp8(1, true).ssrc(300).extension(ExtensionKind::Mid, b"1");
+        rtx.header.payload_type.0 = 97;
+        assert_eq!(setup.receive(0, &rtx).err(), Some(Refused::UnknownSource));
+        assert!(setup.publisher.owns(Ssrc(100)));
+    }
+
+    #[test]
+    fn simulcast_layers_are_placed_by_the_order_of_rids_m_path_9() {
+        let rids = ["low", "high"].iter().filter_map(|rid| ShortText::new(rid.as_bytes()));
+        let mut setup = Setup::with(PublisherConfig {
+            video_sources: vec![],
+            rids: rids.collect(),
+            ..config()
+        });
+        for (ssrc, rid, layer) in [(302, "high", 1), (301, "low", 0)] {
+            let packet = Build::vp8(1, true)
+                .ssrc(ssrc)
+                .extension(ExtensionKind::Mid, b"1")
+                .extension(ExtensionKind::RtpStreamId, rid.as_bytes());
+            assert_eq!(setup.receive(0, &packet).unwrap().info().layer, layer);
+        }
+        assert_eq!(setup.publisher.first_video_source(), Some(Ssrc(301)));
+        let unknown = Build::vp8(1, true)
+            .ssrc(303)
+            .extension(ExtensionKind::Mid, b"1")
+            .extension(ExtensionKind::RtpStreamId, b"other");
+        assert_eq!(setup.receive(0, &unknown).err(), Some(Refused::UnknownSource));
+    }
+
+    #[test]
+    fn a_gap_is_answered_with_report_and_nack_in_one_compound_m_nack_3() {
+        let mut setup = Setup::new();
+        setup.receive(0, &Build::vp8(10, true)).unwrap();
+        assert!(setup.feedback(0).is_empty());
+        setup.receive(5, &Build::vp8(13, false)).unwrap();
+        let members = setup.feedback(5);
+        assert!(
+            matches!(&members[..], [
+                Rtcp::ReceiverReport { sender: Ssrc(100), blocks },
+                Rtcp::Nack { sender: Ssrc(100), media: Ssrc(100), lost },
+            ] if blocks[0].ssrc == Ssrc(100) && lost[..] == [11, 12]),
+            "{members:?}"
+        );
+        assert!(setup.feedback(5).is_empty(), "told once");
+        setup.receive(40, &Build::vp8(14, false)).unwrap();
+        assert_eq!(setup.feedback(40).len(), 2, "and once more after 20 ms");
+    }
+
+    #[test]
+    fn audio_gaps_are_not_asked_for_m_rr_1() {
+        let mut setup = Setup::new();
+        setup.receive(0, &Build::opus(1)).unwrap();
+        setup.receive(0, &Build::opus(9)).unwrap();
+        assert!(setup.feedback(0).is_empty());
+        setup.receive(5000, &Build::opus(10)).unwrap();
+        assert!(matches!(&setup.feedback(5000)[..], [Rtcp::ReceiverReport { .. }]));
+    }
+
+    #[test]
+    fn key_frames_are_asked_for_until_one_comes() {
+        let mut setup = Setup::new();
+        setup.publisher.request_key_frame(setup.start);
+        setup.publisher.request_key_frame(setup.start);
+        let pli = [Rtcp::Pli { sender: Ssrc(55_543), media: Ssrc(100) }];
+        assert_eq!(setup.feedback(0), pli);
+        assert_eq!(setup.feedback(499), []);
+        assert_eq!(setup.feedback(500), pli);
+        setup.receive(600, &Build::vp8(1, true)).unwrap();
+        assert_eq!(setup.publisher.poll_timeout(), None);
+        assert_eq!(setup.feedback(1000), []);
+    }
+
+    #[test]
+    fn a_publisher_without_video_is_asked_for_nothing() {
+        let mut setup = Setup::with(PublisherConfig { video_sources: vec![], ..config() });
+        setup.publisher.request_key_frame(setup.start);
+        assert_eq!(setup.publisher.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_key_frame_of_several_marked_packets_counts_once() {
+        let mut setup = Setup::new();
+        setup.publisher.set_periodic_key_frames(setup.start, ms(2000));
+        let parameters = Build { payload: vec![0x67, 1, 2], ..Build::h264(1, true) };
+        setup.receive(0, &parameters.timestamp(90)).unwrap();
+        setup.receive(0, &Build::h264(2, true).timestamp(90)).unwrap();
+        let document = setup.publisher.stats().document(setup.start + ms(1));
+        assert_eq!(document["100"]["keyFrames"], 1);
+        assert_eq!(setup.feedback(2000).len(), 1, "M-PLI-20: one in the period is not enough");
+    }
+
+    #[test]
+    fn a_sender_report_gives_a_clock_and_is_echoed() {
+        let mut setup = Setup::new();
+        setup.receive(0, &Build::vp8(1, true)).unwrap();
+        let report = SenderReport {
+            ssrc: Ssrc(100),
+            ntp: NtpTime(0x1_2345_6789_abcd),
+            rtp_timestamp: 77,
+            packets: 5,
+            octets: 6,
+            blocks: Vec::new(),
+        };
+        let clock = setup
+            .publisher
+            .handle_rtcp(setup.start + ms(10), &Rtcp::SenderReport(report.clone()))
+            .unwrap();
+        assert_eq!((clock.ssrc, clock.timestamp), (Ssrc(100), 77));
+        let foreign = Rtcp::SenderReport(SenderReport { ssrc: Ssrc(9), ..report });
+        assert_eq!(setup.publisher.handle_rtcp(setup.start, &foreign), None);
+        setup.receive(1000, &Build::vp8(2, false)).unwrap();
+        let members = setup.feedback(1000);
+        assert!(
+            matches!(&members[..], [Rtcp::ReceiverReport { blocks, .. }]
+                if blocks[0].last_sr == 0x2345_6789),
+            "{members:?}"
+        );
+        let document = setup.publisher.stats().document(setup.start + ms(1000));
+        assert_eq!(document["100"]["packetsSent"], 5);
+    }
+
+    #[test]
+    fn an_ssrc_that_keeps_changing_costs_no_memory_n20() {
+        let mut setup = Setup::new();
+        for ssrc in 1000..2000 {
+            let packet = Build::vp8(1, true).ssrc(ssrc).extension(ExtensionKind::Mid, b"1");
+            setup.receive(0, &packet).unwrap();
+        }
+        assert_eq!(setup.publisher.tracks.len(), 2);
+        let document = setup.publisher.stats().document(setup.start + ms(1));
+        assert_eq!(document.as_object().map(|root| root.len()), Some(3), "{document}");
+    }
+
+    #[test]
+    fn the_connection_hears_of_every_packet_padding_included() {
+        let mut setup = Setup::new();
+        let number = |n: u8| [0, n];
+        for (at, build) in [(0, Build::vp8(1, true)), (1, Build::padding(2)), (2, Build::opus(3))] {
+            let numbered = build.extension(ExtensionKind::TransportSequence, &number(at as u8));
+            let _ = setup.receive(at, &numbered);
+        }
+        let mut out = Vec::new();
+        let now = setup.start + ms(100);
+        assert!(setup.side.poll_feedback(now, Ssrc(55_543), &[Ssrc(100)], &mut out));
+        let mut arrivals = 0;
+        rtcp::parse(&out, |member| {
+            if let Ok(Rtcp::TransportFeedback(report)) = member {
+                arrivals = report.arrivals.len();
+            }
+        });
+        assert_eq!(arrivals, 3);
     }
 }

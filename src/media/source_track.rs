@@ -32,6 +32,7 @@ pub(super) struct SourceTrack {
     pool: PacketPool,
     /// Publisher this track belongs to, so that subscribers notice when another takes over.
     publisher: u64,
+    last_key_frame: Option<u32>,
 }
 
 /// What one packet was to its track.
@@ -42,6 +43,9 @@ pub(super) struct Arrival {
     /// A gap is known and this packet is newer: time to ask for it (M-RR-3).
     pub ask: bool,
     pub packet: Option<Arc<MediaPacket>>,
+    /// The packet is the first one seen of a key frame; several may be marked as such (VP9, and
+    /// H264 with parameter sets ahead).
+    pub key_frame: bool,
 }
 
 impl SourceTrack {
@@ -59,6 +63,7 @@ impl SourceTrack {
             pictures: PictureIds::default(),
             pool: PacketPool::default(),
             publisher,
+            last_key_frame: None,
         }
     }
 
@@ -88,13 +93,16 @@ impl SourceTrack {
         let payload = incoming.payload();
         let mapping = self.numbers.get(wire_sequence, payload.is_empty());
         let Mapping::Valid(sequence) = mapping else {
-            return Arrival { missed, ask, packet: None };
+            return Arrival { missed, ask, packet: None, key_frame: false };
         };
         let frame = codec::inspect(codec, payload);
         let picture_id = frame
             .vp8
             .and_then(|vp8| vp8.picture_id)
             .map(|id| self.pictures.unwrap(id.value, if id.wide { 15 } else { 7 }));
+        let key_frame = self.kind == MediaKind::Video
+            && frame.key_frame
+            && self.last_key_frame.replace(header.timestamp) != Some(header.timestamp);
         let info = PacketInfo {
             publisher: self.publisher,
             header,
@@ -109,7 +117,7 @@ impl SourceTrack {
             picture_id,
             arrival: now,
         };
-        Arrival { missed, ask, packet: Some(self.pool.make(incoming.data, info)) }
+        Arrival { missed, ask, packet: Some(self.pool.make(incoming.data, info)), key_frame }
     }
 }
 

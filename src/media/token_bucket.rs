@@ -47,6 +47,7 @@ impl RetransmissionBudget {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use super::*;
 

@@ -261,6 +261,7 @@ fn merge(root: &mut Map<String, Value>, ssrc: Ssrc, mut values: Map<String, Valu
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an arbitrary first moment")]
 mod test {
     use std::time::Duration;
 
