@@ -38,11 +38,12 @@ class Browser {
     return this.#browser.version();
   }
 
-  /** Opens `url` in a fresh context. */
-  async open(name, url, contextOptions = {}) {
-    const context = await this.#browser.newContext({ ...contextOptions });
+  /** Opens `url` in a fresh context; the file `script` runs there before the page's own. */
+  async open(name, url, script = null, contextOptions = {}) {
+    const context = await this.#browser.newContext(contextOptions);
     const page = await context.newPage();
     page.setDefaultTimeout(PAGE_TIMEOUT_MS);
+    if (script) await page.addInitScript({ path: script });
     const opened = new Page(name, page);
     this.#pages.add(opened);
     await page.goto(url);

@@ -1,7 +1,7 @@
 // The page: lobby, then room. Holds what the person chose and shows what `RoomClient` tells.
 
 import { RoomClient } from './client.js';
-import { h, icon, iconButton, notify, setIconButton, setText } from './elements.js';
+import { h, icon, iconButton, loadIcons, notify, setIconButton, setText } from './elements.js';
 import { layOut } from './grid.js';
 import { fatal, lobby } from './lobby.js';
 import { Panel, connectionState } from './panel.js';
@@ -189,7 +189,7 @@ class RoomScreen {
       h('span', { class: 'spring' }),
       this.#pills.publish.element,
       this.#pills.subscribe.element,
-      h('label', { class: 'switch', title: 'Subscribe to everything new' }, auto, h('span', {}, 'Auto')),
+      h('label', { class: 'switch', title: 'Subscribe to everything new' }, auto, h('span', {}, 'Watch all')),
       this.#panelButton,
       themeButton(),
     );
@@ -303,18 +303,21 @@ function showLobby(error) {
   );
 }
 
+function showEngineMissing(error) {
+  app.replaceChildren(
+    fatal({
+      title: 'The media engine is not built',
+      text:
+        'The server runs, but it could not load the erizo-rs addon. ' +
+        'Build it with “npm run build”, then start the server again.',
+      details: error.message,
+      action: { title: 'Try again', run: () => showLobby() },
+    }),
+  );
+}
+
 function onRefused(error) {
-  if (error.code === 'engine-missing') {
-    app.replaceChildren(
-      fatal({
-        title: 'The media engine is not built',
-        text: 'The server runs, but the erizo-rs addon could not be loaded. Build it, then start the server again.',
-        details: `npm run build\n\n${error.message}`,
-        action: { title: 'Try again', run: () => showLobby() },
-      }),
-    );
-    return;
-  }
+  if (error.code === 'engine-missing') return showEngineMissing(error);
   if (error.code === 'server-gone') {
     throw Object.assign(new Error('It does not answer. Is it still running?'), {
       title: 'The server is gone',
@@ -346,8 +349,12 @@ function serverGone(choice, screen) {
     try {
       await join({ ...choice, source: streams > 0 ? choice.source : 'none' });
     } catch (error) {
-      if (error.code !== 'server-gone' && error.code !== 'timeout') return showLobby(error);
-      setTimeout(again, RETRY_MS);
+      if (error.code === 'server-gone' || error.code === 'timeout') {
+        setTimeout(again, RETRY_MS);
+      } else if (!stopped) {
+        if (error.code === 'engine-missing') showEngineMissing(error);
+        else showLobby({ title: 'Back at the start', text: error.message });
+      }
     }
   };
   setTimeout(again, RETRY_MS);
@@ -413,4 +420,5 @@ function saveSetting(name, value) {
 }
 
 if (settings.theme) document.documentElement.dataset.theme = settings.theme;
+await loadIcons();
 showLobby();

@@ -16,13 +16,21 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Puts all icons into the page, where they are still there when the server is not. */
+export async function loadIcons() {
+  const text = await (await fetch('/icons.svg')).text();
+  const sprite = new DOMParser().parseFromString(text, 'image/svg+xml').documentElement;
+  sprite.setAttribute('hidden', '');
+  document.body.append(sprite);
+}
+
 export function icon(name) {
   const namespace = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(namespace, 'svg');
   svg.setAttribute('class', 'icon');
   svg.setAttribute('aria-hidden', 'true');
   const use = document.createElementNS(namespace, 'use');
-  use.setAttribute('href', `/icons.svg#${name}`);
+  use.setAttribute('href', `#icon-${name}`);
   svg.append(use);
   return svg;
 }
@@ -38,7 +46,7 @@ export function iconButton(name, label, onclick, properties = {}) {
 
 /** Shows another state of an `iconButton`. */
 export function setIconButton(button, name, label, isPressed) {
-  const href = `/icons.svg#${name}`;
+  const href = `#icon-${name}`;
   const use = button.querySelector('use');
   if (use.getAttribute('href') !== href) use.setAttribute('href', href);
   button.title = label;
