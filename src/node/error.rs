@@ -6,6 +6,7 @@ use napi::bindgen_prelude::{Function, JsObjectValue, Unknown};
 use napi::{Env, Error, JsError, JsValue, Result, Status};
 
 use crate::connection::error::ConnectionError;
+use crate::negotiation::error::NegotiationError;
 
 /// An argument of the wrong type.
 pub const INVALID_ARGUMENT: &str = "ERR_INVALID_ARG_TYPE";
@@ -49,9 +50,15 @@ pub fn rejection<'env>(env: &'env Env, error: &ConnectionError) -> Unknown<'env>
 fn code(error: &ConnectionError) -> &'static str {
     match error {
         ConnectionError::Closed => "ERR_CLOSED",
-        ConnectionError::MissingIceCredentials => "ERR_MISSING_ICE_CREDENTIALS",
-        ConnectionError::MissingFingerprint => "ERR_MISSING_FINGERPRINT",
-        ConnectionError::PlaintextRefused { .. } => "ERR_PLAINTEXT_REFUSED",
+        ConnectionError::Negotiation(NegotiationError::MissingIceCredentials) => {
+            "ERR_MISSING_ICE_CREDENTIALS"
+        }
+        ConnectionError::Negotiation(NegotiationError::MissingFingerprint) => {
+            "ERR_MISSING_FINGERPRINT"
+        }
+        ConnectionError::Negotiation(NegotiationError::PlaintextRefused { .. }) => {
+            "ERR_PLAINTEXT_REFUSED"
+        }
         ConnectionError::ForeignStream { .. } => "ERR_FOREIGN_STREAM",
     }
 }

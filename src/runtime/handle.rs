@@ -76,9 +76,9 @@ impl ConnectionHandle {
         pool: &Arc<WorkerPool>,
         config: ConnectionConfig,
         listener: ConnectionListener,
-    ) -> Option<ConnectionHandle> {
+    ) -> ConnectionHandle {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        let worker = pool.bind()?;
+        let worker = pool.bind();
         let id = ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let state = Arc::new(AtomicU8::new(encode(ConnectionState::Initial)));
         let seen = Arc::clone(&state);
@@ -89,7 +89,7 @@ impl ConnectionHandle {
             listener(event);
         });
         worker.send_command(Command::OpenConnection { id, config: Box::new(config), listener });
-        Some(ConnectionHandle {
+        ConnectionHandle {
             shared: Arc::new(ConnectionShared {
                 id,
                 worker,
@@ -97,7 +97,7 @@ impl ConnectionHandle {
                 closed: AtomicBool::new(pool.is_closed()),
                 ssrcs: Mutex::new(HashSet::new()),
             }),
-        })
+        }
     }
 
     pub fn id(&self) -> ConnectionId {

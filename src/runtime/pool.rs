@@ -108,11 +108,12 @@ impl WorkerPool {
     }
 
     /// Binds one more connection to the worker with the fewest (contract THP-5).
-    pub(crate) fn bind(&self) -> Option<WorkerHandle> {
-        let worker =
-            self.workers.iter().min_by_key(|worker| worker.shared.load.load(Ordering::Relaxed))?;
+    pub(crate) fn bind(&self) -> WorkerHandle {
+        let load = |worker: &&WorkerHandle| worker.shared.load.load(Ordering::Relaxed);
+        // `new` makes at least one worker.
+        let worker = self.workers.iter().min_by_key(load).expect("a pool has a worker");
         worker.shared.load.fetch_add(1, Ordering::Relaxed);
-        Some(worker.clone())
+        worker.clone()
     }
 
     fn sum(&self, counts: impl Fn(&WorkerShared) -> [u64; 5]) -> [u64; 5] {
