@@ -31,7 +31,6 @@ pub(super) struct SessionConfig {
     pub(super) lite: bool,
 }
 
-#[derive(Debug)]
 pub(super) struct Session {
     agent: IceAgent,
     config: SessionConfig,
@@ -426,6 +425,17 @@ impl Session {
             remotes.iter().any(|c| c.addr() == *a) || validated.iter().any(|p| p.remote == *a)
         });
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Session {
+    /// The agent would print its passwords (security.md H5).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("config", &self.config)
+            .field("nominated", &self.nominated)
+            .field("validated", &self.validated)
+            .finish_non_exhaustive()
     }
 }
 
