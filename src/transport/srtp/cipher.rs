@@ -180,11 +180,9 @@ impl Cipher {
 }
 
 /// Clear head, encrypted middle, trailer.
-fn split(
-    packet: &mut [u8],
-    head_len: usize,
-    trailer_len: usize,
-) -> Result<(&mut [u8], &mut [u8], &mut [u8]), SrtpError> {
+type Parts<'a> = (&'a mut [u8], &'a mut [u8], &'a mut [u8]);
+
+fn split(packet: &mut [u8], head_len: usize, trailer_len: usize) -> Result<Parts<'_>, SrtpError> {
     if packet.len() > MAX_PACKET_LEN {
         return Err(SrtpError::TooLong);
     }

@@ -93,3 +93,27 @@ impl fmt::Debug for SrtpInbound {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::transport::srtp::counter_mode::CounterModeCipher;
+    use crate::transport::srtp::key_derivation::SessionKey;
+
+    /// A packet with E=0 is refused even when its tag is right: DTLS-SRTP has no way to agree on
+    /// unencrypted SRTCP (RFC 5764 §4.1.2), and its index must not move the window.
+    #[test]
+    fn authentic_but_unencrypted_rtcp_is_refused() {
+        let profile = SrtpProfile::Aes128CmHmacSha1_80;
+        let mut inbound = SrtpInbound::new(profile, &[1; 16], &[2; 14]).unwrap();
+        let keys = SessionKey::derive(profile, Stream::Rtcp, &[1; 16], &[2; 14]).unwrap();
+        let cipher = CounterModeCipher::new(&keys).unwrap();
+
+        let mut packet = vec![0x80, 201, 0, 1, 0, 0, 0, 5];
+        packet.extend(9_u32.to_be_bytes());
+        let tag = cipher.tag(&packet, &[]);
+        packet.extend(tag);
+        assert_eq!(inbound.unprotect_rtcp(&mut packet), Err(SrtpError::NotEncrypted));
+        assert_eq!(inbound.sources(), 0);
+    }
+}
