@@ -16,4 +16,6 @@ mod sdp;
 mod feedback;
 mod lifecycle;
 mod publish_and_subscribe;
+mod renegotiation;
 mod transport;
+mod worker_time;

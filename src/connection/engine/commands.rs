@@ -72,6 +72,7 @@ impl Engine {
                 if let Some(stream) = self.streams.get_mut(&key) {
                     stream.attached = true;
                     connection.add_stream(&stream.config);
+                    self.stir(key);
                 }
                 self.reply(reply, Ok(()));
             }

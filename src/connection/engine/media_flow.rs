@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::bandwidth::receive_side::ReceiveSide;
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey};
 use crate::connection::engine::{Engine, TimerKey};
 use crate::connection::output::{DatagramSink, EngineOutput, Relay};
@@ -86,11 +87,15 @@ impl Engine {
         let compound = &mut self.compound;
         compound.clear();
         let mut wanted = false;
+        // What is due but cannot leave must not keep the timer busy; what changes that stirs the
+        // stream again.
+        let mut served = false;
         match &mut stream.role {
             Role::Waiting => {}
             Role::Publisher(publisher) => {
                 publisher.handle_timeout(now);
                 if connection.can_send() && stream.attached {
+                    served = true;
                     publisher.poll_feedback(now, compound);
                 }
             }
@@ -100,6 +105,7 @@ impl Engine {
                 if let Some(fan_out) = fan_out
                     && connection.can_send()
                 {
+                    served = true;
                     subscriber.poll_reports(at, &fan_out.shared, compound);
                     wanted = subscriber.take_key_frame_request();
                 }
@@ -108,7 +114,7 @@ impl Engine {
         if !compound.is_empty() {
             connection.send_rtcp(compound, out);
         }
-        self.timers.arm(TimerKey::Stream(key), stream.poll_timeout());
+        self.timers.arm(TimerKey::Stream(key), stream.poll_timeout().filter(|_| served));
         let publisher = stream.fan_out.and_then(|id| self.fan_outs.get(&id)?.publisher);
         if let (true, Some((worker, publisher))) = (wanted, publisher) {
             if worker == self.worker {
@@ -205,6 +211,9 @@ impl Engine {
         }
         if let Some(sender) = sender {
             connection.send_receive_side(now, sender, &sources, &mut self.compound, out);
+        } else {
+            // Nobody is left to be told; a deadline that is not served would never rest.
+            connection.receive_side = ReceiveSide::new();
         }
         self.sources = sources;
     }
