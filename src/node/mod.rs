@@ -9,6 +9,7 @@
 
 mod arguments;
 mod connection_description;
+mod description_codecs;
 mod description_shapes;
 mod environment;
 mod error;

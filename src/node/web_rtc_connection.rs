@@ -16,7 +16,7 @@ use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
 use crate::node::connection_description::ConnectionDescription;
 use crate::node::environment::{EMPTY_DOCUMENT, Environment};
 use crate::node::event_queue::SlotId;
-use crate::node::io_thread_pool::IoThreadPool;
+use crate::node::io_thread_pool::IOThreadPool;
 use crate::node::media_stream::MediaStream;
 use crate::node::promise::{Pending, PromiseCounts, Tail};
 use crate::node::thread_pool::{ThreadPool, as_numbers};
@@ -113,7 +113,7 @@ impl WebRtcConnection {
         }
         let pool =
             arguments::instance::<ThreadPool>(env, &thread_pool, "threadPool", "ThreadPool")?;
-        arguments::instance::<IoThreadPool>(env, &io_thread_pool, "ioThreadPool", "IOThreadPool")?;
+        arguments::instance::<IOThreadPool>(env, &io_thread_pool, "ioThreadPool", "IOThreadPool")?;
         let name = arguments::text(&id)?;
         let media = arguments::text(&media_configuration)?;
         let media = arguments::json_object(env, &media, "mediaConfiguration")?;
@@ -227,7 +227,7 @@ impl WebRtcConnection {
     }
 
     /// Resolves with a snapshot of the local description; `''` after `close()`.
-    #[napi(catch_unwind, ts_return_type = "Promise<ConnectionDescription>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<ConnectionDescription | ''>")]
     pub fn get_local_description<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
         self.promise(env, |handle, pending| handle.local_description(pending.reply_description()))
     }
