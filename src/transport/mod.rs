@@ -9,6 +9,7 @@ pub mod demux;
 mod dtls;
 pub mod error;
 mod ice;
+mod security;
 pub mod srtp;
 pub mod state;
 #[expect(clippy::module_inception, reason = "the layer and its machine share the RFC's word")]

@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::certificate::Fingerprint;
 use super::config::TransportConfig;
 use super::demux::{Datagram, classify};
-use super::dtls::{Dtls, Progress};
+use super::dtls::Progress;
 use super::error::TransportError;
 use super::ice::{Ice, IceOutput, Pair, PathChange};
-use super::srtp::{SrtpError, SrtpInbound, SrtpOutbound, SrtpProfile};
+use super::security::Security;
+use super::srtp::SrtpProfile;
 use super::state::{
     DropReason, DtlsState, FailReason, IceState, Received, TransportCounters, TransportEvent,
     TransportOutput,
@@ -29,6 +29,8 @@ pub struct Transport {
     phase: Phase,
     /// DTLS from probed addresses that no check has validated yet.
     early: VecDeque<(Pair, Vec<u8>)>,
+    /// Where the peer last spoke DTLS to us, for answers before ICE has selected.
+    heard_on: Option<Pair>,
     output: VecDeque<TransportOutput>,
     counters: TransportCounters,
 }
@@ -41,49 +43,15 @@ enum Phase {
     Closed,
 }
 
-#[derive(Debug)]
-enum Security {
-    /// ENC-1.
-    Plain,
-    /// DTLS starts when the remote description says in which role.
-    Waiting(Box<TransportConfig>),
-    Dtls(Box<Secured>),
-    /// After failure or close: no key is kept.
-    Gone(DtlsState),
-}
-
-#[derive(Debug)]
-struct Secured {
-    dtls: Dtls,
-    /// Last announced fingerprint; the keys stay out of reach until it is there and matches.
-    fingerprint: Option<Fingerprint>,
-    /// DTL-9, from the moment ICE is connected.
-    deadline: Option<Instant>,
-    /// Where the peer last spoke DTLS to us, for answers before ICE has selected.
-    heard_on: Option<Pair>,
-    keys: Option<Keys>,
-    peer_closed: bool,
-}
-
-#[derive(Debug)]
-struct Keys {
-    outbound: SrtpOutbound,
-    inbound: SrtpInbound,
-}
-
 impl Transport {
     pub fn new(now: Instant, config: TransportConfig) -> Result<Transport, TransportError> {
         let ice = Ice::new(now, config.ice_controlling, config.ice_lite)?;
-        let security = match config.encrypted {
-            true if config.profiles.is_empty() => return Err(TransportError::NoSrtpProfile),
-            true => Security::Waiting(Box::new(config)),
-            false => Security::Plain,
-        };
         Ok(Transport {
             ice,
-            security,
+            security: Security::new(config)?,
             phase: Phase::Connecting,
             early: VecDeque::new(),
+            heard_on: None,
             output: VecDeque::new(),
             counters: TransportCounters::default(),
         })
@@ -153,22 +121,7 @@ impl Transport {
         fingerprint: Option<&str>,
         dtls_setup: DtlsSetup,
     ) -> Result<(), TransportError> {
-        let fingerprint = fingerprint.map(Fingerprint::parse).transpose()?;
-        if let Security::Waiting(config) = &self.security {
-            let is_client = dtls_setup == DtlsSetup::Active;
-            let dtls = Dtls::new(is_client, config.certificate.clone(), config.profiles.clone())?;
-            self.security = Security::Dtls(Box::new(Secured {
-                dtls,
-                fingerprint: None,
-                deadline: None,
-                heard_on: None,
-                keys: None,
-                peer_closed: false,
-            }));
-        }
-        if let (Security::Dtls(secured), Some(fingerprint)) = (&mut self.security, fingerprint) {
-            secured.fingerprint = Some(fingerprint);
-        }
+        self.security.set_remote(dtls_setup == DtlsSetup::Active, fingerprint)?;
         self.ice.set_remote_credentials(now, credentials)?;
         self.advance(now);
         Ok(())
@@ -242,23 +195,16 @@ impl Transport {
         data: &mut [u8],
         is_rtcp: bool,
     ) -> Result<(usize, bool), DropReason> {
-        let len = match &mut self.security {
-            Security::Dtls(secured) => {
-                let keys = secured.keys.as_mut().ok_or(DropReason::BeforeKeys)?;
-                let clear = match is_rtcp {
-                    true => keys.inbound.unprotect_rtcp(data),
-                    false => keys.inbound.unprotect_rtp(data),
-                };
-                clear.map_err(drop_reason)?
-            }
+        if self.security.is_plain() {
             // No tag says where it comes from, so the address has to.
-            Security::Plain if !self.ice.is_validated(pair.remote) => {
+            if !self.ice.is_validated(pair.remote) {
                 return Err(DropReason::UnvalidatedAddress);
             }
-            Security::Plain if self.phase == Phase::Ready => data.len(),
-            Security::Plain | Security::Waiting(_) => return Err(DropReason::BeforeKeys),
-            Security::Gone(_) => return Err(DropReason::Closed),
-        };
+            if self.phase != Phase::Ready {
+                return Err(DropReason::BeforeKeys);
+            }
+        }
+        let len = self.security.unprotect(data, is_rtcp)?;
         Ok((len.min(data.len()), is_rtcp))
     }
 
@@ -269,11 +215,10 @@ impl Transport {
     }
 
     fn receive_dtls(&mut self, now: Instant, pair: Pair, data: &[u8]) -> Result<(), DropReason> {
-        if matches!(self.security, Security::Plain) {
+        if self.security.is_plain() {
             return Err(DropReason::Dtls);
         }
-        let known = matches!(self.security, Security::Dtls(_));
-        if !known || !self.ice.is_validated(pair.remote) {
+        if self.security.dtls().is_none() || !self.ice.is_validated(pair.remote) {
             // Our check may be a round trip behind the peer's: keep its ClientHello.
             if !self.ice.is_probed(pair.remote) || self.early.len() >= MAX_EARLY {
                 return Err(DropReason::UnvalidatedAddress);
@@ -287,35 +232,26 @@ impl Transport {
     }
 
     fn read_dtls(&mut self, now: Instant, pair: Pair, data: &[u8]) -> bool {
-        let Security::Dtls(secured) = &mut self.security else { return false };
-        match secured.dtls.handle(now, data) {
-            Ok(Progress::Useless) => false,
-            Ok(progress) => {
-                secured.heard_on = Some(pair);
-                if progress == Progress::PeerClosed {
-                    secured.peer_closed = true;
-                    self.event(TransportEvent::PeerClosed);
-                }
-                true
-            }
-            Err(reason) => {
-                secured.heard_on = Some(pair);
-                self.fail(now, reason);
-                true
-            }
+        let Some(dtls) = self.security.dtls() else { return false };
+        let progress = dtls.handle(now, data);
+        if progress != Ok(Progress::Useless) {
+            self.heard_on = Some(pair);
         }
+        match progress {
+            Ok(Progress::PeerClosed) => self.event(TransportEvent::PeerClosed),
+            Ok(_) => {}
+            Err(reason) => self.fail(now, reason),
+        }
+        progress != Ok(Progress::Useless)
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.is_over() {
             return;
         }
-        let mut failure = self.ice.handle_timeout(now);
-        if let Security::Dtls(secured) = &mut self.security {
-            let overdue = secured.deadline.is_some_and(|deadline| now >= deadline);
-            let overdue = overdue.then_some(FailReason::DtlsTimeout);
-            failure = failure.or(secured.dtls.handle_timeout(now).err()).or(overdue);
-        }
+        let ice = self.ice.handle_timeout(now);
+        let dtls = self.security.handle_timeout(now).err();
+        let failure = ice.or(dtls);
         if let Some(reason) = failure {
             self.fail(now, reason);
         }
@@ -327,13 +263,7 @@ impl Transport {
         if self.is_over() {
             return None;
         }
-        let dtls = match &self.security {
-            Security::Dtls(secured) => {
-                secured.dtls.poll_timeout().into_iter().chain(secured.deadline).min()
-            }
-            _ => None,
-        };
-        self.ice.poll_timeout().into_iter().chain(dtls).min()
+        self.ice.poll_timeout().into_iter().chain(self.security.poll_timeout()).min()
     }
 
     /// To be drained after every other call.
@@ -356,31 +286,23 @@ impl Transport {
         header_len: usize,
         roll_over: u32,
     ) -> Option<usize> {
-        match &mut self.security {
-            _ if self.phase != Phase::Ready => None,
-            Security::Plain => Some(len),
-            Security::Dtls(secured) => {
-                let outbound = &mut secured.keys.as_mut()?.outbound;
-                outbound.protect_rtp(buf, len, header_len, roll_over).ok()
-            }
-            Security::Waiting(_) | Security::Gone(_) => None,
+        match self.phase {
+            Phase::Ready => self.security.protect_rtp(buf, len, header_len, roll_over),
+            _ => None,
         }
     }
 
     /// Encrypts a compound RTCP packet in place. `None` while media may not flow.
     pub fn protect_rtcp(&mut self, compound: &mut Vec<u8>) -> Option<()> {
-        match &mut self.security {
-            _ if self.phase != Phase::Ready => None,
-            Security::Plain => Some(()),
-            Security::Dtls(secured) => secured.keys.as_mut()?.outbound.protect_rtcp(compound).ok(),
-            Security::Waiting(_) | Security::Gone(_) => None,
+        match self.phase {
+            Phase::Ready => self.security.protect_rtcp(compound),
+            _ => None,
         }
     }
 
     /// Negotiated SRTP profile; `None` before the keys and on a plain transport.
     pub fn profile(&self) -> Option<SrtpProfile> {
-        let Security::Dtls(secured) = &self.security else { return None };
-        secured.keys.as_ref().map(|keys| keys.outbound.profile())
+        self.security.profile()
     }
 
     pub fn counters(&self) -> &TransportCounters {
@@ -395,14 +317,7 @@ impl Transport {
     }
 
     pub fn dtls_state(&self) -> DtlsState {
-        match &self.security {
-            Security::Plain | Security::Waiting(_) => DtlsState::New,
-            Security::Gone(state) => *state,
-            Security::Dtls(secured) if secured.peer_closed => DtlsState::Closed,
-            Security::Dtls(secured) if secured.keys.is_some() => DtlsState::Connected,
-            Security::Dtls(secured) if secured.dtls.is_idle() => DtlsState::New,
-            Security::Dtls(_) => DtlsState::Connecting,
-        }
+        self.security.state()
     }
 
     /// Of the last answered check.
@@ -433,7 +348,9 @@ impl Transport {
         self.take_ice_output();
         self.replay_early(now);
         self.follow_path(now);
-        self.unlock(now);
+        if let Err(reason) = self.security.unlock() {
+            self.fail(now, reason);
+        }
         self.send_dtls();
         // DTLS may have failed and left an alert, never more checks.
         self.become_ready();
@@ -452,7 +369,7 @@ impl Transport {
     }
 
     fn replay_early(&mut self, now: Instant) {
-        if self.early.is_empty() || !matches!(self.security, Security::Dtls(_)) {
+        if self.early.is_empty() || self.security.dtls().is_none() {
             return;
         }
         for (pair, data) in std::mem::take(&mut self.early) {
@@ -472,58 +389,25 @@ impl Transport {
             }
             self.event(TransportEvent::PathChanged);
         }
-        if self.ice.selected().is_none() {
-            return;
-        }
-        // DTL-3: the client speaks first once ICE is connected. DTL-9 counts from there.
-        let Security::Dtls(secured) = &mut self.security else { return };
-        if secured.keys.is_some() {
-            return;
-        }
-        secured.deadline.get_or_insert(now + HANDSHAKE_TIMEOUT);
-        if let Err(reason) = secured.dtls.start(now) {
+        if self.ice.selected().is_some()
+            && let Err(reason) = self.security.ice_connected(now)
+        {
             self.fail(now, reason);
         }
     }
 
-    /// Installs the keys once the handshake is over and the certificate is the announced one (H1).
-    fn unlock(&mut self, now: Instant) {
-        let Security::Dtls(secured) = &mut self.security else { return };
-        if secured.keys.is_some() {
-            return;
-        }
-        let Some(fingerprint) = &secured.fingerprint else { return };
-        let reason = match secured.dtls.verify(fingerprint) {
-            None => return,
-            Some(false) => FailReason::FingerprintMismatch,
-            Some(true) => match secured.dtls.keys() {
-                Some((outbound, inbound)) => {
-                    secured.keys = Some(Keys { outbound, inbound });
-                    secured.deadline = None;
-                    return;
-                }
-                None => FailReason::SrtpKeys,
-            },
-        };
-        self.fail(now, reason);
-    }
-
     fn send_dtls(&mut self) {
-        let Security::Dtls(secured) = &mut self.security else { return };
-        let Some(pair) = self.ice.selected().or(secured.heard_on) else { return };
-        while let Some(data) = secured.dtls.poll_transmit() {
-            let Pair { local, remote } = pair;
-            self.output.push_back(TransportOutput::Transmit { local, remote, data });
+        let Some(pair) = self.ice.selected().or(self.heard_on) else { return };
+        while let Some(data) = self.security.dtls().and_then(|dtls| dtls.poll_transmit()) {
+            self.transmit(pair, data);
         }
     }
 
     fn become_ready(&mut self) {
-        let unlocked = match &self.security {
-            Security::Plain => true,
-            Security::Dtls(secured) => secured.keys.is_some(),
-            Security::Waiting(_) | Security::Gone(_) => false,
-        };
-        if self.phase == Phase::Connecting && unlocked && self.ice.selected().is_some() {
+        if self.phase == Phase::Connecting
+            && self.security.is_unlocked()
+            && self.ice.selected().is_some()
+        {
             self.phase = Phase::Ready;
             self.event(TransportEvent::Ready);
         }
@@ -540,14 +424,12 @@ impl Transport {
 
     /// Sends what DTLS has to say last, then forgets it and the keys.
     fn end_security(&mut self, now: Instant, state: DtlsState) {
-        if let Security::Dtls(secured) = &mut self.security {
-            secured.dtls.close(now);
+        if let Some(dtls) = self.security.dtls() {
+            dtls.close(now);
         }
         self.send_dtls();
         self.early.clear();
-        if !matches!(self.security, Security::Plain) {
-            self.security = Security::Gone(state);
-        }
+        self.security.end(state);
     }
 
     fn transmit(&mut self, pair: Pair, data: Vec<u8>) {
@@ -564,15 +446,5 @@ impl Transport {
     }
 }
 
-fn drop_reason(error: SrtpError) -> DropReason {
-    match error {
-        SrtpError::Replayed | SrtpError::Stale => DropReason::Replayed,
-        SrtpError::TooManySources => DropReason::TooManySources,
-        _ => DropReason::UnauthenticSrtp,
-    }
-}
-
-/// DTL-9: 15 to 20 s after ICE connected.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(18);
 /// A ClientHello, of which each browser sends one or two before our check is answered.
 const MAX_EARLY: usize = 4;

@@ -289,3 +289,60 @@ fn close_says_goodbye_once_and_later_calls_are_quiet() {
     assert_eq!(a.restart_ice(link.now, &remote), Ok(false));
     assert_eq!(a.poll_output(), None);
 }
+
+#[test]
+fn candidates_of_another_session_or_unusable_ones_are_ignored_wrc_43_wrc_45() {
+    let mut link = Link::new(1, LinkConfig::default());
+    link.capture();
+    let mut couple = Couple::new(&link, Active);
+    let credentials = couple.b.transport.local_credentials();
+    let fingerprint = crate::transport_peer::certificate(1).fingerprint();
+    let a = &mut couple.a.transport;
+    a.set_remote(link.now, &credentials, Some(&fingerprint), Active).unwrap();
+    let good = couple.b.transport.local_candidates().remove(0);
+    let with = |change: fn(&mut erizo::negotiation::ice::IceCandidate)| {
+        let mut candidate = good.clone();
+        change(&mut candidate);
+        candidate
+    };
+    for candidate in [
+        with(|c| c.ufrag = Some("another".into())),
+        with(|c| c.component = 2),
+        with(|c| c.port = 0),
+        with(|c| c.address = "4a2f.local".into()),
+    ] {
+        a.add_remote_candidate(link.now, &candidate);
+    }
+    couple.run_for(&mut link, SOON);
+    assert!(link.captured().is_empty(), "no check was sent");
+    couple.a.transport.add_remote_candidate(link.now, &with(|c| c.ufrag = None));
+    couple.run_for(&mut link, SOON);
+    assert!(!link.captured().is_empty());
+}
+
+#[test]
+fn secrets_stay_out_of_debug_output_h5() {
+    let mut link = Link::new(1, LinkConfig::default());
+    let mut couple = Couple::new(&link, Active);
+    couple.introduce(&link);
+    assert!(couple.run_until_ready(&mut link, SOON));
+    let shown = format!("{:?} {:#?}", couple.a.transport, couple.a.transport);
+    for peer in [&couple.a, &couple.b] {
+        assert!(!shown.contains(&peer.transport.local_credentials().pwd));
+    }
+}
+
+#[test]
+fn connecting_takes_few_round_trips() {
+    // 40 ms a round trip: one of ICE, three of DTLS with its cookie. Nothing waits for a timer,
+    // not even where the server has no selected pair yet when the ClientHello comes.
+    for setup in [Active, Passive] {
+        let mut link = Link::new(1, LinkConfig::default());
+        let mut couple = Couple::new(&link, setup);
+        couple.introduce(&link);
+        let start = link.now;
+        assert!(couple.run_until_ready(&mut link, SOON));
+        let took = link.now - start;
+        assert!(took <= Duration::from_millis(200), "{setup:?} {took:?}");
+    }
+}

@@ -169,7 +169,8 @@ impl Partial {
     }
 
     fn is_complete(&self) -> bool {
-        self.body.is_empty() || self.covered == [0..self.body.len()]
+        let whole = 0..self.body.len();
+        whole.is_empty() || self.covered.first() == Some(&whole)
     }
 }
 

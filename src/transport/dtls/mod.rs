@@ -103,6 +103,10 @@ impl Dtls {
         self.state == State::Idle
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
     /// Sends the first ClientHello. A server only waits.
     pub(super) fn start(&mut self, now: Instant) -> Result<(), FailReason> {
         if self.state != State::Idle || !self.is_client {

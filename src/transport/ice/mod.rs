@@ -4,7 +4,9 @@
 //! A restart keeps the old session alive and its pair in use until the new session has nominated
 //! one (ICE-20); both sets of credentials are answered meanwhile.
 
+mod admission;
 mod candidate;
+mod integrity;
 mod session;
 
 use std::net::SocketAddr;
@@ -317,3 +319,10 @@ const CONSENT_OVERDUE: Duration = Duration::from_secs(7);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// One per interface and server; a host has a handful.
 const MAX_LOCAL_CANDIDATES: usize = 32;
+
+/// Any instant will do for tests.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
+fn instant() -> Instant {
+    Instant::now()
+}

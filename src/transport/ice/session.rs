@@ -9,12 +9,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hmac::{Hmac, Mac};
 use is::stun::{StunMessage, StunPacket};
-use is::{Candidate, IceAgent, IceAgentEvent, IceCreds, Protocol, Sha1HmacProvider};
-use sha1::Sha1;
+use is::{Candidate, IceAgent, IceAgentEvent, IceCreds, Protocol};
 
+use super::admission::Admission;
 use super::candidate::LocalCandidate;
+use super::integrity::Integrity;
 use crate::transport::demux::{StunKind, fingerprint_holds, stun_kind, transaction_id};
 use crate::transport::state::DropReason;
 
@@ -31,17 +31,13 @@ pub(super) struct SessionConfig {
     pub(super) lite: bool,
 }
 
-#[derive(Debug)]
 pub(super) struct Session {
     agent: IceAgent,
     config: SessionConfig,
     /// Kept to fill a new agent in [`Session::rebuild`].
     locals: Vec<Candidate>,
     remotes: Vec<Candidate>,
-    /// Sources of authenticated checks that no candidate announced.
-    peer_reflexive: Vec<SocketAddr>,
-    /// Our addresses as answers named them, where no local candidate has them.
-    mapped: Vec<SocketAddr>,
+    admission: Admission,
     rebuilt_at: Option<Instant>,
     checks: VecDeque<Check>,
     /// Remote addresses that we probed or that probed us with our password.
@@ -49,9 +45,6 @@ pub(super) struct Session {
     validated: Vec<Pair>,
     nominated: Option<Pair>,
     challenger: Option<Challenger>,
-    flood: FloodGate,
-    /// Transactions of the peer's checks and where they came from.
-    seen: VecDeque<([u8; 12], SocketAddr)>,
     /// Last answer to a check of ours; with ICE-lite, last check that we answered.
     last_consent: Option<Instant>,
     /// Since when a check could have succeeded (contract ICE-26).
@@ -90,16 +83,13 @@ impl Session {
             config,
             locals: Vec::new(),
             remotes: Vec::new(),
-            peer_reflexive: Vec::new(),
-            mapped: Vec::new(),
+            admission: Admission::new(now),
             rebuilt_at: None,
             checks: VecDeque::new(),
             probed: Vec::new(),
             validated: Vec::new(),
             nominated: None,
             challenger: None,
-            flood: FloodGate::new(now),
-            seen: VecDeque::new(),
             last_consent: None,
             possible_since: None,
             round_trip: None,
@@ -221,10 +211,10 @@ impl Session {
             return Err(DropReason::UnauthenticStun);
         }
         let transaction = transaction_id(datagram).ok_or(DropReason::MalformedStun)?;
-        if self.is_replay(transaction, pair.remote) {
+        if self.admission.is_replay(transaction, pair.remote) {
             return Err(DropReason::UnauthenticStun);
         }
-        if !self.flood.admit(now) {
+        if !self.admission.admit(now) {
             return Err(DropReason::StunFlood);
         }
         self.admit_source(now, pair.remote)?;
@@ -388,43 +378,21 @@ impl Session {
         self.validated.push(pair);
     }
 
-    /// A check is authentic wherever it is sent from, so whoever captured one could name itself,
-    /// or a victim, as the peer's address. Repetitions come from where the first came from.
-    fn is_replay(&mut self, transaction: [u8; 12], remote: SocketAddr) -> bool {
-        if let Some((_, first)) = self.seen.iter().find(|(seen, _)| *seen == transaction) {
-            return *first != remote;
-        }
-        if self.seen.len() >= MAX_SEEN {
-            self.seen.pop_front();
-        }
-        self.seen.push_back((transaction, remote));
-        false
-    }
-
-    /// The agent keeps a candidate per source port for ever (dependencies.md section 1).
     fn admit_source(&mut self, now: Instant, remote: SocketAddr) -> Result<(), DropReason> {
-        let known = self.remotes.iter().any(|c| c.addr() == remote)
-            || self.peer_reflexive.contains(&remote);
-        if known {
-            return Ok(());
-        }
-        if self.peer_reflexive.len() >= MAX_PEER_REFLEXIVE {
+        let announced = self.remotes.iter().any(|c| c.addr() == remote);
+        if !announced && !self.admission.sources.insert(remote) {
             self.rebuild(now)?;
+            self.admission.sources.insert(remote);
         }
-        self.peer_reflexive.push(remote);
         Ok(())
     }
 
-    /// And one per address under which a peer says it sees us.
     fn admit_mapping(&mut self, now: Instant, mapped: SocketAddr) -> Result<(), DropReason> {
-        let known = self.locals.iter().any(|c| c.addr() == mapped) || self.mapped.contains(&mapped);
-        if known {
-            return Ok(());
-        }
-        if self.mapped.len() >= MAX_PEER_REFLEXIVE {
+        let ours = self.locals.iter().any(|c| c.addr() == mapped);
+        if !ours && !self.admission.mappings.insert(mapped) {
             self.rebuild(now)?;
+            self.admission.mappings.insert(mapped);
         }
-        self.mapped.push(mapped);
         Ok(())
     }
 
@@ -449,8 +417,7 @@ impl Session {
             agent.add_remote_candidate(candidate.clone());
         }
         self.agent = agent;
-        self.mapped.clear();
-        self.peer_reflexive.clear();
+        self.admission.forget_addresses();
         let keep = self.nominated;
         self.validated.retain(|pair| Some(*pair) == keep);
         let (remotes, validated) = (&self.remotes, &self.validated);
@@ -461,6 +428,17 @@ impl Session {
     }
 }
 
+impl std::fmt::Debug for Session {
+    /// The agent would print its passwords (security.md H5).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("config", &self.config)
+            .field("nominated", &self.nominated)
+            .field("validated", &self.validated)
+            .finish_non_exhaustive()
+    }
+}
+
 fn new_agent(local: IceCreds, config: SessionConfig) -> IceAgent {
     let mut agent = IceAgent::with_hmac(local, &Integrity);
     agent.set_ice_lite(config.lite);
@@ -468,51 +446,10 @@ fn new_agent(local: IceCreds, config: SessionConfig) -> IceAgent {
     agent
 }
 
-/// MESSAGE-INTEGRITY (RFC 8489 §14.5) for the agent.
-#[derive(Debug)]
-struct Integrity;
-
-impl Sha1HmacProvider for Integrity {
-    fn sha1_hmac(&self, key: &[u8], payloads: &[&[u8]]) -> [u8; 20] {
-        let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(key).expect("HMAC takes any key length");
-        for payload in payloads {
-            mac.update(payload);
-        }
-        mac.finalize().into_bytes().into()
-    }
-}
-
-/// Admits a number of checks per second, so that a peer cannot make us answer at line rate (N17).
-#[derive(Debug)]
-struct FloodGate {
-    second: Instant,
-    admitted: u32,
-}
-
-impl FloodGate {
-    fn new(now: Instant) -> Self {
-        FloodGate { second: now, admitted: 0 }
-    }
-
-    fn admit(&mut self, now: Instant) -> bool {
-        if now.saturating_duration_since(self.second) >= Duration::from_secs(1) {
-            *self = FloodGate::new(now);
-        }
-        self.admitted = self.admitted.saturating_add(1);
-        self.admitted <= MAX_CHECKS_PER_SECOND
-    }
-}
-
-/// A peer paces its checks at 20 a second (RFC 8445 §14.2), and repeats some.
-const MAX_CHECKS_PER_SECOND: u32 = 200;
 /// Outstanding checks of ours. The agent forgets a check after 9 further ones on its pair.
 const MAX_CHECKS: usize = 256;
-/// Ten minutes of a settled connection's checks.
-const MAX_SEEN: usize = 256;
 /// Announced remote candidates. Browsers announce about ten.
 const MAX_REMOTE_CANDIDATES: usize = 64;
-/// Unannounced addresses in one agent, on either side.
-const MAX_PEER_REFLEXIVE: usize = 64;
 const REBUILD_INTERVAL: Duration = Duration::from_secs(30);
 /// Checks that the agent holds until it knows the remote credentials.
 const AGENT_QUEUE: usize = 100;
