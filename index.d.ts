@@ -369,8 +369,12 @@ export declare class WebRtcConnection {
    * "none". `encryptTransport` is off only for exactly `false`. `networkInterface` narrows
    * gathering to one interface. `connectionQualityCheck` and `useNicer` have no effect.
    *
+   * `mediaConfiguration` may have a key `srtpProfiles`, a list of `"SRTP_AEAD_AES_128_GCM"` and
+   * `"SRTP_AES128_CM_HMAC_SHA1_80"` in order of preference.
+   * @default both, GCM first
+   *
    * Throws `TypeError` with fewer than nine arguments and for wrong instances, `SyntaxError` if a
-   * JSON text is not JSON.
+   * JSON text is not JSON, `Error` if a STUN or TURN server is named: they are not built yet.
    */
   constructor(threadPool: ThreadPool, ioThreadPool: IOThreadPool, id: string | number, stunServer: string | null | undefined, stunPort: number | string | undefined, minPort: number | string | undefined, maxPort: number | string | undefined, trickle: boolean | undefined, mediaConfiguration: string, bwDistribution?: string, connectionQualityCheck?: boolean, encryptTransport?: boolean, iceLite?: boolean, useNicer?: boolean, turnServer?: string | null, turnPort?: number | string, turnUsername?: string | null, turnPass?: string | null, networkInterface?: string | null)
   /**
