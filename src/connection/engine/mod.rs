@@ -113,17 +113,19 @@ impl Engine {
 
     /// Delivers the media of the turn, sends what transports have to say and arms the timers.
     pub fn flush(&mut self, now: Instant, out: &mut dyn DatagramSink) {
-        while let Some(id) = self.flowing.pop() {
-            self.deliver(now, id, out);
-        }
-        while let Some(key) = self.stirred.pop() {
-            self.drive_stream(now, key, out);
-        }
-        while let Some(id) = self.touched.pop() {
-            self.settle(now, id, out);
-        }
-        while let Some((id, reply)) = self.closing.pop() {
-            self.forget_connection(id, reply);
+        // Each step may give work to an earlier one, such as a transport that became ready.
+        loop {
+            if let Some(id) = self.flowing.pop() {
+                self.deliver(now, id, out);
+            } else if let Some(key) = self.stirred.pop() {
+                self.drive_stream(now, key, out);
+            } else if let Some(id) = self.touched.pop() {
+                self.settle(now, id, out);
+            } else if let Some((id, reply)) = self.closing.pop() {
+                self.forget_connection(id, reply);
+            } else {
+                break;
+            }
         }
         self.driving = None;
     }
