@@ -24,7 +24,7 @@ use crate::negotiation::plan::{Association, LocalTransport, NegotiatedStream};
 use crate::negotiation::session::Negotiation;
 use crate::rtp::id::{MediaKind, Ssrc};
 use crate::transport::{
-    Certificate, Received, SrtpProfile, Transport, TransportConfig, TransportEvent, TransportOutput,
+    Certificate, Received, Transport, TransportConfig, TransportEvent, TransportOutput,
 };
 
 #[derive(Debug)]
@@ -402,7 +402,7 @@ impl WebRtcConnection {
             ice_controlling: controlling,
             ice_lite: self.config.ice_lite,
             encrypted,
-            profiles: SRTP_PROFILES.to_vec(),
+            profiles: self.config.srtp_profiles.clone(),
             certificate: Arc::clone(&self.certificate),
         };
         match Transport::new(now, config) {
@@ -464,10 +464,6 @@ impl WebRtcConnection {
 
 /// More candidates than any honest peer has; the rest only lack a name in the statistics.
 const MAX_SIGNALLED: usize = 128;
-
-/// AES-GCM first: it costs a quarter of AES-CM per packet (performance.md section 2).
-const SRTP_PROFILES: [SrtpProfile; 2] =
-    [SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmHmacSha1_80];
 
 impl Listener {
     fn tell(&self, event: ConnectionEvent) {
