@@ -291,9 +291,11 @@ function emptyRoom(publish) {
 function pill(title) {
   const dot = h('i', { class: 'dot idle' });
   const word = h('span', {}, 'idle');
+  const element = h('span', { class: 'pill', role: 'status' }, dot, h('b', {}, title), word);
   return {
-    element: h('span', { class: 'pill', role: 'status' }, dot, h('b', {}, title), word),
+    element,
     set(text, level) {
+      element.title = `${title}: ${text}`;
       dot.className = `dot ${level}`;
       setText(word, text);
     },
