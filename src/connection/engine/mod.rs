@@ -159,6 +159,16 @@ impl Engine {
         self.driving = None;
     }
 
+    /// The address that `EngineOutput::Resolve` asked for; `None` if there is none.
+    pub fn handle_resolved(&mut self, now: Instant, id: ConnectionId, server: Option<SocketAddr>) {
+        self.driving = Some(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.handle_resolved(now, server);
+            self.touch(id);
+        }
+        self.driving = None;
+    }
+
     /// The last call panicked: the connection that it was driving fails, and with it the media of
     /// the turn is forgotten, because nobody knows how far it got.
     pub fn fail_current(&mut self, now: Instant) {
@@ -198,6 +208,10 @@ impl Engine {
             Effect::Gather(request) => {
                 self.outputs.push_back(EngineOutput::Gather { connection: id, request });
             }
+            Effect::Resolve(server) => {
+                self.outputs.push_back(EngineOutput::Resolve { connection: id, server });
+            }
+            Effect::AddTransaction(transaction) => self.router.add_transaction(transaction, id),
             Effect::AddUfrag(ufrag) => self.router.add_ufrag(ufrag, id),
             Effect::AddRemote(remote) => self.router.add_remote(remote, id),
             Effect::ConfigureStreams(streams) => {
