@@ -81,6 +81,17 @@ export declare class ConnectionDescription {
   /** Username fragment and password: video's for `video`, audio's for everything else. */
   getICECredentials(mediaType?: string): [ufrag: string, pwd: string]
   getCandidates(): Array<CandidateInfo>
+  /**
+   * Completes credentials and candidates and agrees on codecs, once everything has been set.
+   * `false`, with nothing changed, if there are no ICE credentials.
+   */
+  postProcessInfo(): boolean
+  /**
+   * Takes over codecs and header extensions of `description` that are missing here.
+   *
+   * Throws `TypeError` for anything but a `ConnectionDescription`.
+   */
+  copyInfoFromSdp(description: ConnectionDescription): void
   /** The negotiated codecs of that type. */
   getCodecs(mediaType: string): Array<CodecInfo>
   /** Header extension URIs by id; only of a connection's own description. */
@@ -97,17 +108,6 @@ export declare class ConnectionDescription {
   addFeedback(pt: number, feedback: string): void
   /** Adds a header extension of the peer. */
   addExtension(id: number | string, uri: string, mediaType: string): void
-  /**
-   * Completes credentials and candidates and agrees on codecs, once everything has been set.
-   * `false`, with nothing changed, if there are no ICE credentials.
-   */
-  postProcessInfo(): boolean
-  /**
-   * Takes over codecs and header extensions of `description` that are missing here.
-   *
-   * Throws `TypeError` for anything but a `ConnectionDescription`.
-   */
-  copyInfoFromSdp(description: ConnectionDescription): void
 }
 
 /** Media read from a URL. Not built yet: `init()` throws. */
@@ -163,7 +163,6 @@ export declare class IOThreadPool {
   /** Has no effect. */
   close(): void
 }
-export type IoThreadPool = IOThreadPool
 
 /** One stream on a connection: media from the peer (publisher) or to it (subscriber). */
 export declare class MediaStream {
@@ -370,8 +369,12 @@ export declare class WebRtcConnection {
    * "none". `encryptTransport` is off only for exactly `false`. `networkInterface` narrows
    * gathering to one interface. `connectionQualityCheck` and `useNicer` have no effect.
    *
+   * `mediaConfiguration` may have a key `srtpProfiles`, a list of `"SRTP_AEAD_AES_128_GCM"` and
+   * `"SRTP_AES128_CM_HMAC_SHA1_80"` in order of preference.
+   * @default both, GCM first
+   *
    * Throws `TypeError` with fewer than nine arguments and for wrong instances, `SyntaxError` if a
-   * JSON text is not JSON.
+   * JSON text is not JSON, `Error` if a TURN server is named: it is not built yet.
    */
   constructor(threadPool: ThreadPool, ioThreadPool: IOThreadPool, id: string | number, stunServer: string | null | undefined, stunPort: number | string | undefined, minPort: number | string | undefined, maxPort: number | string | undefined, trickle: boolean | undefined, mediaConfiguration: string, bwDistribution?: string, connectionQualityCheck?: boolean, encryptTransport?: boolean, iceLite?: boolean, useNicer?: boolean, turnServer?: string | null, turnPort?: number | string, turnUsername?: string | null, turnPass?: string | null, networkInterface?: string | null)
   /**
@@ -408,7 +411,7 @@ export declare class WebRtcConnection {
    */
   setRemoteDescription(description: ConnectionDescription): Promise<''>
   /** Resolves with a snapshot of the local description; `''` after `close()`. */
-  getLocalDescription(): Promise<ConnectionDescription>
+  getLocalDescription(): Promise<ConnectionDescription | ''>
   /**
    * Hands over a candidate of the peer. Those that cannot be used (other than UDP, component 1
    * and a literal address) are ignored. `sdpMid` and `sdpMLineIndex` have no effect, since all

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::negotiation::configuration::MediaConfiguration;
 use crate::rtp::id::Ssrc;
+use crate::transport::SrtpProfile;
 
 /// Identifies a connection within the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,21 +37,17 @@ pub struct ConnectionConfig {
     pub ports: Option<RangeInclusive<u16>>,
     /// Gather on this interface only; `None`: on every interface that is up.
     pub network_interface: Option<String>,
+    /// Asked what our addresses look like from outside; `None`: nobody is (contract ICE-4).
     pub stun: Option<ServerAddress>,
-    pub turn: Option<TurnServer>,
+    /// SRTP protection profiles in order of preference; not empty.
+    pub srtp_profiles: Vec<SrtpProfile>,
 }
 
+/// A server by name or address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerAddress {
     pub host: String,
     pub port: u16,
-}
-
-#[derive(Clone)]
-pub struct TurnServer {
-    pub address: ServerAddress,
-    pub username: String,
-    pub password: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,11 +74,4 @@ pub struct StreamConfig {
     /// The same for video.
     pub video_ssrc: Ssrc,
     pub priority: String,
-}
-
-impl std::fmt::Debug for TurnServer {
-    /// Credentials stay out of logs (security.md H5).
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TurnServer").field("address", &self.address).finish_non_exhaustive()
-    }
 }

@@ -27,6 +27,8 @@ impl FanOut {
         if self.publisher != publisher {
             self.publisher = publisher;
             self.shared.clear();
+            // Whoever takes over is told anew which workers want its media.
+            self.workers.clear();
         }
     }
 

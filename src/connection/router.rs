@@ -17,6 +17,8 @@ const MAX_REMOTES: usize = 64;
 pub(crate) struct Router {
     by_ufrag: HashMap<String, ConnectionId>,
     by_remote: HashMap<SocketAddr, ConnectionId>,
+    /// STUN transactions with servers, which many connections share.
+    by_transaction: HashMap<[u8; 12], ConnectionId>,
     remotes: HashMap<ConnectionId, Vec<SocketAddr>>,
 }
 
@@ -27,6 +29,15 @@ impl Router {
 
     pub(crate) fn by_remote(&self, remote: SocketAddr) -> Option<ConnectionId> {
         self.by_remote.get(&remote).copied()
+    }
+
+    /// The answer to a transaction comes once.
+    pub(crate) fn take_transaction(&mut self, transaction: &[u8; 12]) -> Option<ConnectionId> {
+        self.by_transaction.remove(transaction)
+    }
+
+    pub(crate) fn add_transaction(&mut self, transaction: [u8; 12], connection: ConnectionId) {
+        self.by_transaction.insert(transaction, connection);
     }
 
     pub(crate) fn add_ufrag(&mut self, ufrag: String, connection: ConnectionId) {
@@ -52,6 +63,7 @@ impl Router {
 
     pub(crate) fn remove(&mut self, connection: ConnectionId) {
         self.by_ufrag.retain(|_, owner| *owner != connection);
+        self.by_transaction.retain(|_, owner| *owner != connection);
         for remote in self.remotes.remove(&connection).unwrap_or_default() {
             if self.by_remote.get(&remote) == Some(&connection) {
                 self.by_remote.remove(&remote);

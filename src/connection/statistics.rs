@@ -43,7 +43,7 @@ impl WebRtcConnection {
                 json!({
                     "iceState": ice_word(transport.ice_state(now)),
                     "dtlsState": dtls_word(transport.dtls_state()),
-                    "srtpProfile": transport.profile().map(profile_word),
+                    "srtpProfile": transport.profile().map(SrtpProfile::name),
                     "roundTripMs": rtt,
                 }),
             );
@@ -92,13 +92,5 @@ fn dtls_word(state: DtlsState) -> &'static str {
         DtlsState::Connected => "connected",
         DtlsState::Closed => "closed",
         DtlsState::Failed => "failed",
-    }
-}
-
-/// The names of the IANA registry of DTLS-SRTP protection profiles.
-fn profile_word(profile: SrtpProfile) -> &'static str {
-    match profile {
-        SrtpProfile::AeadAes128Gcm => "SRTP_AEAD_AES_128_GCM",
-        SrtpProfile::Aes128CmHmacSha1_80 => "SRTP_AES128_CM_HMAC_SHA1_80",
     }
 }

@@ -1,5 +1,6 @@
 //! `ConnectionDescription`: a session description as a plain value with setters and getters
-//! (contract section 4). The rules behind them live in `negotiation`.
+//! (contract section 4). Codecs and extensions are in `description_codecs`; the rules behind them
+//! live in `negotiation`.
 
 use std::cell::RefCell;
 
@@ -11,9 +12,9 @@ use crate::negotiation::configuration::MediaConfiguration;
 use crate::negotiation::description::SessionDescription;
 use crate::negotiation::direction::{Direction, MediaType};
 use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
-use crate::negotiation::section::{Profile, RidDirection};
+use crate::negotiation::section::Profile;
 use crate::negotiation::setup::DtlsSetup;
-use crate::node::description_shapes::{CandidateInfo, CodecInfo, MediaInfo, record};
+use crate::node::description_shapes::{CandidateInfo, MediaInfo, record};
 use crate::node::environment::Environment;
 use crate::node::error::{self, ARGUMENT_COUNT, INVALID_ARGUMENT};
 use crate::node::{arguments, raw};
@@ -23,7 +24,7 @@ use crate::rtp::id::Ssrc;
 /// `WebRtcConnection.getLocalDescription()`.
 #[napi]
 pub struct ConnectionDescription {
-    description: RefCell<SessionDescription>,
+    pub(super) description: RefCell<SessionDescription>,
 }
 
 impl ConnectionDescription {
@@ -447,108 +448,6 @@ impl ConnectionDescription {
         self.description.borrow().candidates().iter().map(CandidateInfo::new).collect()
     }
 
-    /// The negotiated codecs of that type.
-    #[napi(catch_unwind, ts_args_type = "mediaType: string")]
-    pub fn get_codecs<'env>(
-        &self,
-        env: &'env Env,
-        media_type: Unknown<'env>,
-    ) -> Result<Vec<CodecInfo<'env>>> {
-        let word = arguments::text(&media_type)?;
-        let description = self.description.borrow();
-        let codecs = description.codecs(MediaType::from_word(&word));
-        codecs.map(|payload| CodecInfo::new(env, &word, payload)).collect()
-    }
-
-    /// Header extension URIs by id; only of a connection's own description.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "mediaType: string",
-        ts_return_type = "Record<number, string>"
-    )]
-    pub fn get_extensions<'env>(
-        &self,
-        env: &'env Env,
-        media_type: Unknown<'env>,
-    ) -> Result<Object<'env>> {
-        let media_type = media_type_of(&media_type)?;
-        let description = self.description.borrow();
-        record(
-            env,
-            description.extensions(media_type).iter().map(|(id, uri)| (id.to_string(), *uri)),
-        )
-    }
-
-    /// `recv`, or else `send`.
-    #[napi(catch_unwind, ts_args_type = "id: string | number, direction: string")]
-    pub fn add_rid(&self, id: Unknown<'_>, direction: Unknown<'_>) -> Result<()> {
-        let (id, direction) = (arguments::text(&id)?, arguments::text(&direction)?);
-        self.description.borrow_mut().add_rid(id, RidDirection::from_word(&direction));
-        Ok(())
-    }
-
-    /// Directions by RID.
-    #[napi(catch_unwind, ts_return_type = "Record<string, 'send' | 'recv'>")]
-    pub fn get_rids<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let description = self.description.borrow();
-        record(env, description.rids().iter().map(|rid| (&rid.id, rid.direction.word())))
-    }
-
-    /// Creates or replaces the peer's mapping of a payload type; the clock rate is in Hz.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "pt: number, name: string, clockRate: number, mediaType: string"
-    )]
-    pub fn add_pt(
-        &self,
-        payload_type: Unknown<'_>,
-        name: Unknown<'_>,
-        clock_rate: Unknown<'_>,
-        media_type: Unknown<'_>,
-    ) -> Result<()> {
-        let (number, name) = (arguments::uint32(&payload_type)?, arguments::text(&name)?);
-        let clock_rate_hz = arguments::uint32(&clock_rate)?;
-        let media_type = media_type_of(&media_type)?;
-        self.description.borrow_mut().add_payload_type(number, name, clock_rate_hz, media_type);
-        Ok(())
-    }
-
-    /// Sets a format parameter of the peer's payload type.
-    #[napi(catch_unwind, ts_args_type = "pt: number, name: string, value: string | number")]
-    pub fn add_parameter(
-        &self,
-        payload_type: Unknown<'_>,
-        name: Unknown<'_>,
-        value: Unknown<'_>,
-    ) -> Result<()> {
-        let number = arguments::uint32(&payload_type)?;
-        let (name, value) = (arguments::text(&name)?, arguments::text(&value)?);
-        self.description.borrow_mut().add_parameter(number, name, value);
-        Ok(())
-    }
-
-    /// Adds a feedback type, such as `nack pli`, to the peer's payload type.
-    #[napi(catch_unwind, ts_args_type = "pt: number, feedback: string")]
-    pub fn add_feedback(&self, payload_type: Unknown<'_>, feedback: Unknown<'_>) -> Result<()> {
-        let (number, text) = (arguments::uint32(&payload_type)?, arguments::text(&feedback)?);
-        self.description.borrow_mut().add_feedback(number, text);
-        Ok(())
-    }
-
-    /// Adds a header extension of the peer.
-    #[napi(catch_unwind, ts_args_type = "id: number | string, uri: string, mediaType: string")]
-    pub fn add_extension(
-        &self,
-        id: Unknown<'_>,
-        uri: Unknown<'_>,
-        media_type: Unknown<'_>,
-    ) -> Result<()> {
-        let (id, uri) = (arguments::uint32(&id)?, arguments::text(&uri)?);
-        let media_type = media_type_of(&media_type)?;
-        self.description.borrow_mut().add_extension(id, uri, media_type);
-        Ok(())
-    }
-
     /// Completes credentials and candidates and agrees on codecs, once everything has been set.
     /// `false`, with nothing changed, if there are no ICE credentials.
     #[napi(catch_unwind)]
@@ -577,7 +476,7 @@ impl ConnectionDescription {
     }
 }
 
-fn media_type_of(value: &Unknown<'_>) -> Result<MediaType> {
+pub(super) fn media_type_of(value: &Unknown<'_>) -> Result<MediaType> {
     Ok(MediaType::from_word(&arguments::text(value)?))
 }
 

@@ -10,12 +10,12 @@ use crate::node::arguments;
 /// Takes the place of ErizoAPI's network threads. It has none: the workers of the `ThreadPool`
 /// serve the sockets of their connections.
 #[napi(js_name = "IOThreadPool")]
-pub struct IoThreadPool {
+pub struct IOThreadPool {
     _workers: u32,
 }
 
 #[napi]
-impl IoThreadPool {
+impl IOThreadPool {
     /// Both arguments are accepted and have no effect.
     ///
     /// Throws `TypeError` without arguments.
@@ -28,10 +28,10 @@ impl IoThreadPool {
         env: &Env,
         num_workers: Unknown<'_>,
         glib_loop: Unknown<'_>,
-    ) -> Result<IoThreadPool> {
+    ) -> Result<IOThreadPool> {
         arguments::demand(env, &num_workers, "numWorkers", "new IOThreadPool(numWorkers)")?;
         arguments::boolean(&glib_loop)?;
-        Ok(IoThreadPool { _workers: arguments::uint32(&num_workers)? })
+        Ok(IOThreadPool { _workers: arguments::uint32(&num_workers)? })
     }
 
     /// Has no effect.

@@ -9,6 +9,8 @@
 
 mod arguments;
 mod connection_description;
+mod connection_options;
+mod description_codecs;
 mod description_shapes;
 mod environment;
 mod error;
@@ -17,6 +19,7 @@ mod events;
 mod external_input;
 mod external_output;
 mod io_thread_pool;
+mod log;
 mod media_stream;
 mod one_to_many_processor;
 mod promise;
@@ -32,5 +35,6 @@ use napi_derive::napi;
 /// Runs once per load of the addon, in each environment (contract EXP-6).
 #[napi(module_exports)]
 pub fn initialise(exports: Object<'_>, env: Env) -> Result<()> {
+    log::start();
     environment::install(&env, &exports)
 }

@@ -2,25 +2,24 @@
 //! its methods answer as table 1.4 says.
 
 use std::cell::RefCell;
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Either, Unknown};
-use napi::{Env, JsValue, Result, ValueType};
+use napi::{Env, JsValue, Result};
 use napi_derive::napi;
 
-use crate::connection::config::{ConnectionConfig, ServerAddress, TurnServer};
+use crate::connection::config::ConnectionConfig;
 use crate::negotiation::configuration::MediaConfiguration;
 use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
 use crate::node::connection_description::ConnectionDescription;
 use crate::node::environment::{EMPTY_DOCUMENT, Environment};
 use crate::node::event_queue::SlotId;
-use crate::node::io_thread_pool::IoThreadPool;
+use crate::node::io_thread_pool::IOThreadPool;
 use crate::node::media_stream::MediaStream;
 use crate::node::promise::{Pending, PromiseCounts, Tail};
 use crate::node::thread_pool::{ThreadPool, as_numbers};
-use crate::node::{arguments, events, raw};
+use crate::node::{arguments, connection_options, events, raw};
 use crate::runtime::handle::ConnectionHandle;
 
 /// What `close()` resolves with for the call that closes.
@@ -71,8 +70,12 @@ impl WebRtcConnection {
     /// "none". `encryptTransport` is off only for exactly `false`. `networkInterface` narrows
     /// gathering to one interface. `connectionQualityCheck` and `useNicer` have no effect.
     ///
+    /// `mediaConfiguration` may have a key `srtpProfiles`, a list of `"SRTP_AEAD_AES_128_GCM"` and
+    /// `"SRTP_AES128_CM_HMAC_SHA1_80"` in order of preference.
+    /// @default both, GCM first
+    ///
     /// Throws `TypeError` with fewer than nine arguments and for wrong instances, `SyntaxError` if a
-    /// JSON text is not JSON.
+    /// JSON text is not JSON, `Error` if a TURN server is named: it is not built yet.
     #[napi(
         constructor,
         catch_unwind,
@@ -113,23 +116,26 @@ impl WebRtcConnection {
         }
         let pool =
             arguments::instance::<ThreadPool>(env, &thread_pool, "threadPool", "ThreadPool")?;
-        arguments::instance::<IoThreadPool>(env, &io_thread_pool, "ioThreadPool", "IOThreadPool")?;
+        arguments::instance::<IOThreadPool>(env, &io_thread_pool, "ioThreadPool", "IOThreadPool")?;
         let name = arguments::text(&id)?;
         let media = arguments::text(&media_configuration)?;
         let media = arguments::json_object(env, &media, "mediaConfiguration")?;
-        check_distribution(env, &bw_distribution)?;
+        connection_options::check_distribution(env, &bw_distribution)?;
+        connection_options::refuse_turn(env, &turn_server, &turn_port)?;
+        arguments::optional_text(&turn_username)?;
+        arguments::optional_text(&turn_pass)?;
         arguments::boolean(&connection_quality_check)?;
         arguments::boolean(&use_nicer)?;
         let config = ConnectionConfig {
             name: name.clone(),
             media: MediaConfiguration::from_json(&media),
             trickle: arguments::boolean(&trickle)?,
-            encrypt: !is_exactly_false(&encrypt_transport)?,
+            encrypt: !connection_options::is_exactly_false(&encrypt_transport)?,
             ice_lite: arguments::boolean(&ice_lite)?,
-            ports: port_range(&min_port, &max_port)?,
+            ports: connection_options::port_range(&min_port, &max_port)?,
             network_interface: arguments::optional_text(&network_interface)?,
-            stun: server(&stun_server, &stun_port)?,
-            turn: turn(&turn_server, &turn_port, &turn_username, &turn_pass)?,
+            stun: connection_options::stun_server(&stun_server, &stun_port)?,
+            srtp_profiles: connection_options::srtp_profiles(env, &media)?,
         };
         let environment = Environment::of(env)?;
         let (slot, listener) = environment.add_connection();
@@ -227,7 +233,7 @@ impl WebRtcConnection {
     }
 
     /// Resolves with a snapshot of the local description; `''` after `close()`.
-    #[napi(catch_unwind, ts_return_type = "Promise<ConnectionDescription>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<ConnectionDescription | ''>")]
     pub fn get_local_description<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
         self.promise(env, |handle, pending| handle.local_description(pending.reply_description()))
     }
@@ -370,7 +376,7 @@ impl WebRtcConnection {
     /// Throws `SyntaxError` or `TypeError` if it is not the JSON text of an object.
     #[napi(catch_unwind, ts_args_type = "json: string")]
     pub fn set_bw_distribution_config(&self, env: &Env, json: Unknown<'_>) -> Result<()> {
-        if self.is_closed() { Ok(()) } else { check_distribution(env, &json) }
+        if self.is_closed() { Ok(()) } else { connection_options::check_distribution(env, &json) }
     }
 
     /// A target for all video of this connection, in bit/s; without effect yet.
@@ -430,49 +436,6 @@ fn description_argument(
         "ConnectionDescription",
     )?;
     Ok(description.snapshot())
-}
-
-/// Contract WRC-3, WRC-9: absent means `{}`.
-fn check_distribution(env: &Env, json: &Unknown<'_>) -> Result<()> {
-    if let Some(json) = arguments::optional_text(json)? {
-        arguments::json_object(env, &json, "bwDistribution")?;
-    }
-    Ok(())
-}
-
-/// security.md H2: only the embedding program's exact `false` makes plaintext.
-fn is_exactly_false(value: &Unknown<'_>) -> Result<bool> {
-    Ok(value.get_type()? == ValueType::Boolean && !arguments::boolean(value)?)
-}
-
-/// 0 on either side: any port.
-fn port_range(min: &Unknown<'_>, max: &Unknown<'_>) -> Result<Option<RangeInclusive<u16>>> {
-    let (min, max) = (arguments::port(min)?, arguments::port(max)?);
-    if min == 0 || max == 0 {
-        return Ok(None);
-    }
-    if min > max {
-        tracing::warn!(min, max, "the port range is empty: any port is used");
-        return Ok(None);
-    }
-    Ok(Some(min..=max))
-}
-
-/// Without host or port there is no server.
-fn server(host: &Unknown<'_>, port: &Unknown<'_>) -> Result<Option<ServerAddress>> {
-    let (host, port) = (arguments::optional_text(host)?, arguments::port(port)?);
-    Ok(host.filter(|_| port != 0).map(|host| ServerAddress { host, port }))
-}
-
-fn turn(
-    host: &Unknown<'_>,
-    port: &Unknown<'_>,
-    username: &Unknown<'_>,
-    password: &Unknown<'_>,
-) -> Result<Option<TurnServer>> {
-    let username = arguments::optional_text(username)?.unwrap_or_default();
-    let password = arguments::optional_text(password)?.unwrap_or_default();
-    Ok(server(host, port)?.map(|address| TurnServer { address, username, password }))
 }
 
 /// The `ufrag` extension of a candidate line (RFC 8838 §5.1): extensions are pairs of words that

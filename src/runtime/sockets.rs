@@ -43,10 +43,12 @@ impl Sockets {
 
     /// Whether any socket has something to read; registers for the others.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
-        // Not `any`: each socket has to register its waker.
-        self.entries
-            .iter()
-            .fold(false, |ready, entry| entry.socket.poll_recv_ready(cx).is_ready() || ready)
+        let mut ready = false;
+        for entry in &self.entries {
+            // Without short cut: each socket has to register its waker.
+            ready |= entry.socket.poll_recv_ready(cx).is_ready();
+        }
+        ready
     }
 
     /// Takes what waits at the `index`th socket; returns its local address, `None` once it is dry.

@@ -6,12 +6,14 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::net::lookup_host;
 use tokio::time::Sleep;
 
 use crate::connection::config::WorkerId;
@@ -102,9 +104,7 @@ impl Worker {
         if let Poll::Ready(count) =
             self.inbox.commands.poll_recv_many(cx, messages, MESSAGES_PER_TURN)
         {
-            // 0: every handle is gone, which includes those of open connections.
-            self.shutdown |= count == 0;
-            ready |= count > 0 || self.engine.is_idle();
+            ready |= count > 0;
         }
         if let Poll::Ready(count) = self.inbox.relays.poll_recv_many(cx, relays, MESSAGES_PER_TURN)
         {
@@ -145,6 +145,9 @@ impl Worker {
                 self.finish(now);
                 shared.durations.record(now.elapsed());
             }
+            Message::Resolved { connection, server } => {
+                self.guarded(|engine, _| engine.handle_resolved(now, connection, server));
+            }
             Message::Introduce(peer) => {
                 self.peers.insert(peer.id(), peer);
             }
@@ -181,6 +184,21 @@ impl Worker {
                     self.guarded(|engine, out| {
                         engine.handle_addresses(now, connection, &gathered);
                         engine.flush(now, out);
+                    });
+                }
+                EngineOutput::Resolve { connection, server } => {
+                    let inbox = self.inbox.own.clone();
+                    // Name service may take its time: it has a task of its own.
+                    tokio::spawn(async move {
+                        let found = lookup_host((server.host.as_str(), server.port)).await;
+                        let server = match found {
+                            Ok(mut found) => found.find(SocketAddr::is_ipv4),
+                            Err(error) => {
+                                tracing::warn!(host = server.host, %error, "unknown STUN server");
+                                None
+                            }
+                        };
+                        let _ = inbox.send(Message::Resolved { connection, server });
                     });
                 }
                 EngineOutput::Release { connection } => self.sockets.release(connection),

@@ -122,7 +122,7 @@ async function comeAndGo({ enter }, codec) {
   await viewer.until('stream', MEDIA_MS, first);
   await viewer.do('subscribe', first);
   await Promise.all([
-    viewer.until('frames', MEDIA_MS, first, 100),
+    viewer.until('frames', MEDIA_MS, first, 101),
     viewer.until('sound', MEDIA_MS, first, 1e-4),
   ]);
   const { video, audio } = await viewer.do('streamNumbers', first);

@@ -86,7 +86,7 @@ async function connectionMethods(description: ConnectionDescription): Promise<vo
   await connection.removeMediaStream('id');
   connection.copySdpToLocalDescription(description);
   connection.maybeRestartIce('ufrag', 'pwd');
-  is<number>()(connection.getCurrentState());
+  is<number | undefined>()(connection.getCurrentState());
   is<number | undefined>()(connection.getConnectionQualityLevel());
   connection.setMetadata('{}');
   connection.setBwDistributionConfig('{"type":"MaxVideoBW"}');

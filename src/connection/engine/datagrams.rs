@@ -22,6 +22,9 @@ impl Engine {
         data: &mut [u8],
         out: &mut dyn DatagramSink,
     ) {
+        if let Some(id) = self.server_answer(data) {
+            return self.handle_server_answer(now, id, remote, data);
+        }
         let Some(id) = self.route(remote, data) else {
             self.stray_datagrams += 1;
             return;
@@ -33,6 +36,29 @@ impl Engine {
             Some(Received::Rtcp(compound)) => self.handle_rtcp(now, id, compound, out),
             Some(Received::Handled) => self.touch(id),
             Some(Received::Dropped(_)) | None => {}
+        }
+        self.driving = None;
+    }
+
+    /// The connection whose question to a STUN server this answers.
+    fn server_answer(&mut self, data: &[u8]) -> Option<ConnectionId> {
+        if demux::classify(data) != Datagram::Stun || !demux::is_binding_response(data) {
+            return None;
+        }
+        self.router.take_transaction(&demux::transaction_id(data)?)
+    }
+
+    fn handle_server_answer(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        remote: SocketAddr,
+        data: &[u8],
+    ) {
+        self.driving = Some(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.handle_stun_answer(now, remote, data);
+            self.touch(id);
         }
         self.driving = None;
     }

@@ -203,12 +203,17 @@ impl Engine {
         let mut sources = std::mem::take(&mut self.sources);
         sources.clear();
         let mut sender = None;
+        let mut limit = Some(0u64);
         for key in &connection.streams {
             let Some(stream) = self.streams.get(key) else { continue };
             let Role::Publisher(publisher) = &stream.role else { continue };
             sender = Some(stream.config.video_ssrc);
             sources.extend(publisher.first_video_source());
+            // One publisher without a bound leaves the connection without one.
+            let bound = Some(publisher.max_video_bitrate()).filter(|bound| *bound != 0);
+            limit = limit.zip(bound).map(|(sum, bound)| sum.saturating_add(bound));
         }
+        connection.receive_side.set_limit(limit.unwrap_or(0));
         if let Some(sender) = sender {
             connection.send_receive_side(now, sender, &sources, &mut self.compound, out);
         } else {

@@ -113,17 +113,19 @@ impl Engine {
 
     /// Delivers the media of the turn, sends what transports have to say and arms the timers.
     pub fn flush(&mut self, now: Instant, out: &mut dyn DatagramSink) {
-        while let Some(id) = self.flowing.pop() {
-            self.deliver(now, id, out);
-        }
-        while let Some(key) = self.stirred.pop() {
-            self.drive_stream(now, key, out);
-        }
-        while let Some(id) = self.touched.pop() {
-            self.settle(now, id, out);
-        }
-        while let Some((id, reply)) = self.closing.pop() {
-            self.forget_connection(id, reply);
+        // Each step may give work to an earlier one, such as a transport that became ready.
+        loop {
+            if let Some(id) = self.flowing.pop() {
+                self.deliver(now, id, out);
+            } else if let Some(key) = self.stirred.pop() {
+                self.drive_stream(now, key, out);
+            } else if let Some(id) = self.touched.pop() {
+                self.settle(now, id, out);
+            } else if let Some((id, reply)) = self.closing.pop() {
+                self.forget_connection(id, reply);
+            } else {
+                break;
+            }
         }
         self.driving = None;
     }
@@ -152,6 +154,16 @@ impl Engine {
         self.driving = Some(id);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.handle_addresses(now, addresses);
+            self.touch(id);
+        }
+        self.driving = None;
+    }
+
+    /// The address that `EngineOutput::Resolve` asked for; `None` if there is none.
+    pub fn handle_resolved(&mut self, now: Instant, id: ConnectionId, server: Option<SocketAddr>) {
+        self.driving = Some(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.handle_resolved(now, server);
             self.touch(id);
         }
         self.driving = None;
@@ -196,6 +208,10 @@ impl Engine {
             Effect::Gather(request) => {
                 self.outputs.push_back(EngineOutput::Gather { connection: id, request });
             }
+            Effect::Resolve(server) => {
+                self.outputs.push_back(EngineOutput::Resolve { connection: id, server });
+            }
+            Effect::AddTransaction(transaction) => self.router.add_transaction(transaction, id),
             Effect::AddUfrag(ufrag) => self.router.add_ufrag(ufrag, id),
             Effect::AddRemote(remote) => self.router.add_remote(remote, id),
             Effect::ConfigureStreams(streams) => {
