@@ -10,6 +10,7 @@ use erizo::negotiation::configuration::MediaConfiguration;
 use erizo::negotiation::description::SessionDescription;
 use erizo::runtime::handle::{ConnectionHandle, StreamHandle, StreamOptions};
 use erizo::runtime::pool::WorkerPool;
+use erizo::transport::SrtpProfile;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,7 +49,7 @@ pub fn config(video: Codec) -> ConnectionConfig {
         ports: None,
         network_interface: Some("lo".to_owned()),
         stun: None,
-        turn: None,
+        srtp_profiles: vec![SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmHmacSha1_80],
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use erizo::connection::config::ConnectionConfig;
 use erizo::runtime::pool::WorkerPool;
+use erizo::transport::SrtpProfile;
 use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc::rtcp::sender_report::SenderReport;
-use webrtc::peer_connection::{SettingEngineBuilder, SrtpProtectionProfile};
+use webrtc::peer_connection::{SettingEngine, SettingEngineBuilder, SrtpProtectionProfile};
 
 use crate::call::{Publisher, Viewer};
 use crate::media::Codec;
@@ -56,6 +58,21 @@ async fn both_srtp_profiles_carry_media() {
     viewer.watch(&subscribed, 50).await;
     let statistics = viewer.near.statistics().await;
     assert_eq!(statistics["transport"]["srtpProfile"], "SRTP_AES128_CM_HMAC_SHA1_80");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_srtp_profile_that_we_do_not_offer_is_not_used() {
+    let (pool, codec) = (pool(1), Codec::H264);
+    let only = |profile| ConnectionConfig { srtp_profiles: vec![profile], ..config(codec) };
+    let cm = only(SrtpProfile::Aes128CmHmacSha1_80);
+    let (publisher, published) = Publisher::connect(&pool, cm.clone(), codec).await;
+    let settings = SettingEngine::default();
+    let (mut viewer, subscribed) = Viewer::connect(&pool, cm, settings, codec, &published).await;
+    viewer.watch(&subscribed, 50).await;
+    for near in [&publisher.near, &viewer.near] {
+        let transport = &near.statistics().await["transport"];
+        assert_eq!(transport["srtpProfile"], "SRTP_AES128_CM_HMAC_SHA1_80");
+    }
 }
 
 /// Without sender reports a receiver cannot play sound and picture in step.
