@@ -105,7 +105,8 @@
       const { readPeer } = await import('/statistics.js');
       const stream = this.client.streams.get(id);
       const pc = this.client.connections[stream.own ? 'publish' : 'subscribe'];
-      const { tracks } = await readPeer(pc);
+      // A subscription is granted before the offer that makes its connection is here.
+      const { tracks } = (await readPeer(pc)) ?? { tracks: new Map() };
       const found = {};
       for (const track of stream.mediaStream?.getTracks() ?? []) {
         found[track.kind] = tracks.get(track.id) ?? null;
