@@ -146,13 +146,13 @@ fn reports_reach_both_ends_with_clocks_that_agree() {
     // The publisher hears about both kinds what it sent, and when its last report came.
     for ssrc in [published.audio, published.video] {
         let client = &room.peers[0].client;
-        let about = client.feedback.iter().filter_map(|(at, member)| match member {
+        let mut about = client.feedback.iter().filter_map(|(at, member)| match member {
             Rtcp::ReceiverReport { blocks, .. } => {
                 blocks.iter().find(|block| block.ssrc == Ssrc(ssrc)).map(|block| (at, block))
             }
             _ => None,
         });
-        let (_, block) = about.last().expect("a report");
+        let (_, block) = about.next_back().expect("a report");
         assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 0));
         assert_ne!(block.last_sr, 0);
         assert!(block.delay_since_last_sr < 2 * 65_536);
