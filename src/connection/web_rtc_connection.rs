@@ -15,10 +15,9 @@ use std::time::Instant;
 use self::gathering::Gathering;
 use crate::bandwidth::receive_side::ReceiveSide;
 use crate::connection::command::ConnectionListener;
-use crate::connection::config::{
-    ConnectionConfig, ServerAddress, StreamConfig, StreamKey, StreamRole,
-};
+use crate::connection::config::{ConnectionConfig, StreamConfig, StreamKey, StreamRole};
 use crate::connection::counters::ConnectionCounters;
+use crate::connection::effect::Effect;
 use crate::connection::error::ConnectionError;
 use crate::connection::event::{ConnectionEvent, ConnectionState};
 use crate::connection::output::{DatagramSink, GatherRequest};
@@ -27,7 +26,6 @@ use crate::negotiation::description::SessionDescription;
 use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
 use crate::negotiation::plan::{Association, LocalTransport, NegotiatedStream};
 use crate::negotiation::session::Negotiation;
-use crate::rtp::id::MediaKind;
 use crate::transport::{
     Certificate, Received, Transport, TransportConfig, TransportEvent, TransportOutput,
 };
@@ -57,32 +55,8 @@ pub(crate) struct WebRtcConnection {
     signalled: Vec<(SocketAddr, CandidateType)>,
     /// Queued for a look at its transport.
     pub(crate) touched: bool,
-}
-
-/// What has to happen outside the connection.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Gather(GatherRequest),
-    /// The address of this server is needed.
-    Resolve(ServerAddress),
-    /// The answer to this STUN transaction is for this connection.
-    AddTransaction([u8; 12]),
-    /// Connectivity checks for this fragment are for this connection.
-    AddUfrag(String),
-    /// Datagrams from this address are for this connection.
-    AddRemote(SocketAddr),
-    /// These streams take the current remote description as theirs (contract NEG-28).
-    ConfigureStreams(Vec<StreamKey>),
-    /// The transport carries media now (contract EVT-12).
-    Ready,
-    /// The section with this mid belongs to the stream now (contract ASC-3).
-    Associate {
-        stream: StreamKey,
-        kind: MediaKind,
-        mid: String,
-    },
-    /// Nothing will be sent or received any more.
-    Release,
+    /// Its addresses were given back.
+    released: bool,
 }
 
 struct Listener(ConnectionListener);
@@ -112,6 +86,7 @@ impl WebRtcConnection {
             encrypted: true,
             signalled: Vec::new(),
             touched: false,
+            released: false,
         }
     }
 
@@ -320,8 +295,19 @@ impl WebRtcConnection {
 
     /// Stops the transport; what it still has to say leaves with the next drain.
     pub(crate) fn release(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.released, true) {
+            return;
+        }
         if let Some(transport) = &mut self.transport {
+            self.effects.push_back(Effect::Release);
             transport.close(now);
+        }
+    }
+
+    /// Failed, and not even in order: nobody knows what state the transport is in.
+    pub(crate) fn abandon(&mut self) {
+        self.state = ConnectionState::Failed;
+        if self.transport.take().is_some() && !std::mem::replace(&mut self.released, true) {
             self.effects.push_back(Effect::Release);
         }
     }
@@ -381,8 +367,11 @@ impl WebRtcConnection {
                 self.effects.push_back(Effect::Ready);
             }
             TransportEvent::Failed(reason) => self.fail(now, &format!("{reason:?}")),
-            TransportEvent::ProbedAddress(remote) | TransportEvent::ValidatedAddress(remote) => {
-                self.effects.push_back(Effect::AddRemote(remote));
+            TransportEvent::ProbedAddress(remote) => {
+                self.effects.push_back(Effect::ClaimRemote(remote));
+            }
+            TransportEvent::ValidatedAddress(remote) => {
+                self.effects.push_back(Effect::OwnRemote(remote));
             }
             // Media follows the path by itself; consent tells whether the peer is still there.
             TransportEvent::PathChanged | TransportEvent::PeerClosed => {}

@@ -30,6 +30,8 @@ const MESSAGES_PER_TURN: usize = 256;
 /// Datagram batches taken from one socket in one turn: media that has arrived leaves before more
 /// is taken.
 const BATCHES_PER_TURN: usize = 4;
+/// Connections that may panic in one flush before the rest waits for the next turn.
+const FLUSH_ATTEMPTS: usize = 16;
 /// A sleep with nothing to wait for; arrivals end it.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -175,7 +177,12 @@ impl Worker {
 
     /// Sends what the turn has produced and does what the engine asks for.
     fn finish(&mut self, now: Instant) {
-        self.guarded(|engine, out| engine.flush(now, out));
+        // A panic ends the flush for everybody; the others get theirs all the same.
+        for _ in 0..FLUSH_ATTEMPTS {
+            if self.guarded(|engine, out| engine.flush(now, out)) {
+                break;
+            }
+        }
         self.sockets.flush();
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -214,11 +221,13 @@ impl Worker {
     }
 
     /// Runs one step of the engine; a panic fails the connection it was driving and nothing else
-    /// (design.md section 3.7).
-    fn guarded(&mut self, step: impl FnOnce(&mut Engine, &mut Sockets)) {
+    /// (design.md section 3.7). Tells whether there was none.
+    fn guarded(&mut self, step: impl FnOnce(&mut Engine, &mut Sockets)) -> bool {
         let (engine, sockets) = (&mut self.engine, &mut self.sockets);
-        if catch_unwind(AssertUnwindSafe(|| step(engine, sockets))).is_err() {
+        let completed = catch_unwind(AssertUnwindSafe(|| step(engine, sockets))).is_ok();
+        if !completed {
             self.engine.fail_current(Instant::now());
         }
+        completed
     }
 }
