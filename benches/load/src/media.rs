@@ -229,7 +229,7 @@ impl Publication {
     pub fn sender_reports(&self, now: u64) -> [SenderReport; 2] {
         // Seconds from 1900 to 1970, then 32 bits of fraction.
         let (seconds, nanoseconds) = (now / 1_000_000_000 + 2_208_988_800, now % 1_000_000_000);
-        let ntp_time = seconds << 32 | (nanoseconds << 32) / 1_000_000_000;
+        let ntp_time = (seconds << 32) | ((nanoseconds << 32) / 1_000_000_000);
         [(&AUDIO, &self.audio), (&VIDEO, &self.video)].map(|(track, counter)| {
             let elapsed = u128::from(now.saturating_sub(self.started));
             SenderReport {

@@ -140,7 +140,7 @@ impl Session {
         self.ticks += 1;
         for (index, client) in self.clients.iter_mut().enumerate() {
             client.peer.handle_timeout(now)?;
-            if (index + self.ticks) % TICKS_PER_REPORT == 0 && client.peer.is_ready() {
+            if (index + self.ticks).is_multiple_of(TICKS_PER_REPORT) && client.peer.is_ready() {
                 client.send_reports(now)?;
             }
         }
