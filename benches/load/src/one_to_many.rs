@@ -24,7 +24,8 @@ pub fn run(arguments: &Arguments, mut session: Session) -> Fallible<Report> {
     let idle = process::usage(pid);
 
     publish(&mut session, &identity)?;
-    let mut joining = Joining { identity, waiting: HashMap::new(), requested: 0 };
+    let mut joining =
+        Joining { identity, waiting: HashMap::new(), requested: 0, next_request: Instant::now() };
     joining.run(&mut session, arguments)?;
     run_for(&mut session, WARM_UP)?;
 
@@ -129,6 +130,7 @@ struct Joining {
     /// The requests on their way, with the number of their viewer and its start.
     waiting: HashMap<u64, (usize, Instant)>,
     requested: usize,
+    next_request: Instant,
 }
 
 impl Joining {
@@ -143,19 +145,25 @@ impl Joining {
             }
             while self.requested < arguments.subscribers
                 && self.requested < joined + arguments.joins_at_once
+                && Instant::now() >= self.next_request
             {
                 let peer = format!("viewer-{}", self.requested);
                 let request = json!({ "type": "subscribe", "peer": peer });
                 let id = session.server.request(request)?;
                 self.waiting.insert(id, (self.requested, Instant::now()));
                 self.requested += 1;
+                // Right after a packet of the publisher, joins would all wait for the same one.
+                let phase = FRAME.mul_f64(self.requested as f64 * 0.618_034 % 1.0);
+                self.next_request = Instant::now() + JOIN_INTERVAL + phase;
                 end = Instant::now() + PATIENCE;
             }
             if Instant::now() > end {
                 return Err(format!("only {joined} viewers got media").into());
             }
             let mut messages = Vec::new();
-            session.turn(end, &mut messages)?;
+            // Not in the past: that would be a busy loop while the last ones join.
+            let wake = if self.next_request > Instant::now() { self.next_request } else { end };
+            session.turn(wake, &mut messages)?;
             for message in messages {
                 self.handle(session, &message)?;
             }
@@ -213,6 +221,10 @@ fn run_for(session: &mut Session, time: Duration) -> Fallible<()> {
 
 /// For one step of signalling or connecting; loaded machines are slow, dead servers slower.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two joins at least.
+const JOIN_INTERVAL: Duration = Duration::from_millis(10);
+/// Joins start at every phase of the publisher's slowest rhythm.
+const FRAME: Duration = Duration::from_millis(33);
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Longer than any packet of a server that keeps up is under way.
 const DRAIN: Duration = Duration::from_millis(500);
