@@ -374,7 +374,7 @@ export declare class WebRtcConnection {
    * @default both, GCM first
    *
    * Throws `TypeError` with fewer than nine arguments and for wrong instances, `SyntaxError` if a
-   * JSON text is not JSON, `Error` if a STUN or TURN server is named: they are not built yet.
+   * JSON text is not JSON, `Error` if a TURN server is named: it is not built yet.
    */
   constructor(threadPool: ThreadPool, ioThreadPool: IOThreadPool, id: string | number, stunServer: string | null | undefined, stunPort: number | string | undefined, minPort: number | string | undefined, maxPort: number | string | undefined, trickle: boolean | undefined, mediaConfiguration: string, bwDistribution?: string, connectionQualityCheck?: boolean, encryptTransport?: boolean, iceLite?: boolean, useNicer?: boolean, turnServer?: string | null, turnPort?: number | string, turnUsername?: string | null, turnPass?: string | null, networkInterface?: string | null)
   /**

@@ -26,6 +26,7 @@ const { mediaConfiguration } = require('./server/media-configuration.js');
  * @param {string} [options.networkInterface=''] Network interface for media; empty means all.
  * @param {object} [options.mediaConfiguration] `{ rtpMappings, extMappings }` (contract 4.3).
  * @param {string[]} [options.codecs] Video codecs, most wanted first, instead of the above.
+ * @param {string[]} [options.srtpProfiles] The only ones to offer, likewise; all by default.
  * @param {boolean} [options.iceLite=false]
  * @param {number} [options.minPort=0] UDP port range; 0 means any.
  * @param {number} [options.maxPort=0]
@@ -41,6 +42,7 @@ async function start(options = {}) {
     host = '127.0.0.1',
     networkInterface = '',
     codecs,
+    srtpProfiles,
     iceLite = false,
     minPort = 0,
     maxPort = 0,
@@ -53,7 +55,7 @@ async function start(options = {}) {
   const lobby = new Lobby(
     addon,
     {
-      mediaConfiguration: options.mediaConfiguration ?? mediaConfiguration(codecs),
+      mediaConfiguration: options.mediaConfiguration ?? mediaConfiguration(codecs, srtpProfiles),
       networkInterface,
       iceLite,
       minPort,
@@ -91,8 +93,9 @@ async function start(options = {}) {
   const close = async () => {
     clearInterval(heartbeat);
     const closed = new Promise((resolve) => server.close(resolve));
-    await lobby.close();
+    // Before the media goes: pages must learn that the server is gone, not that streams ended.
     for (const socket of sockets.clients) socket.close(1001, 'server stops');
+    await lobby.close();
     const timer = setTimeout(() => {
       for (const socket of sockets.clients) socket.terminate();
     }, CLOSE_TIMEOUT_MS);
@@ -191,6 +194,9 @@ async function main() {
       }
       return value;
     };
+    if (number('min-port', 65_535) > number('max-port', 65_535)) {
+      throw new Error('--min-port is above --max-port');
+    }
     const log = values.quiet ? () => {} : (text) => console.log(text);
     const room = await start({
       ...loadAddon(),

@@ -37,8 +37,17 @@ pub struct ConnectionConfig {
     pub ports: Option<RangeInclusive<u16>>,
     /// Gather on this interface only; `None`: on every interface that is up.
     pub network_interface: Option<String>,
+    /// Asked what our addresses look like from outside; `None`: nobody is (contract ICE-4).
+    pub stun: Option<ServerAddress>,
     /// SRTP protection profiles in order of preference; not empty.
     pub srtp_profiles: Vec<SrtpProfile>,
+}
+
+/// A server by name or address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerAddress {
+    pub host: String,
+    pub port: u16,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

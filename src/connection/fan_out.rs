@@ -19,6 +19,8 @@ pub(crate) struct FanOut {
     pub(crate) shared: SharedMedia,
     /// Media of this loop turn that subscribers have not seen yet, in order.
     pub(crate) pending: Vec<Arc<MediaPacket>>,
+    /// Subscribers that have seen `pending`.
+    pub(crate) served: usize,
 }
 
 impl FanOut {
@@ -27,13 +29,23 @@ impl FanOut {
         if self.publisher != publisher {
             self.publisher = publisher;
             self.shared.clear();
+            // Whoever takes over is told anew which workers want its media.
+            self.workers.clear();
         }
     }
 
-    pub(crate) fn add_subscriber(&mut self, peer_id: String, stream: StreamKey) {
+    /// Returns the stream that had this id.
+    pub(crate) fn add_subscriber(
+        &mut self,
+        peer_id: String,
+        stream: StreamKey,
+    ) -> Option<StreamKey> {
         match self.subscribers.binary_search_by(|(known, _)| known.as_str().cmp(&peer_id)) {
-            Ok(at) => self.subscribers[at].1 = stream,
-            Err(at) => self.subscribers.insert(at, (peer_id, stream)),
+            Ok(at) => Some(std::mem::replace(&mut self.subscribers[at].1, stream)),
+            Err(at) => {
+                self.subscribers.insert(at, (peer_id, stream));
+                None
+            }
         }
     }
 

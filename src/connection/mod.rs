@@ -4,6 +4,7 @@
 pub mod command;
 pub mod config;
 mod counters;
+mod effect;
 pub mod engine;
 pub mod error;
 pub mod event;

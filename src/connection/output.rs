@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::connection::config::{ConnectionId, FanOutId, StreamKey, WorkerId};
+use crate::connection::config::{ConnectionId, FanOutId, ServerAddress, StreamKey, WorkerId};
 use crate::media::clock::MediaClock;
 use crate::media::packet::MediaPacket;
 
@@ -30,6 +30,11 @@ pub enum EngineOutput {
     Gather {
         connection: ConnectionId,
         request: GatherRequest,
+    },
+    /// Answered by `Engine::handle_resolved`.
+    Resolve {
+        connection: ConnectionId,
+        server: ServerAddress,
     },
     /// The connection uses no address any more.
     Release {
@@ -58,6 +63,7 @@ impl std::fmt::Debug for EngineOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             EngineOutput::Gather { connection, .. } => write!(f, "Gather({connection:?})"),
+            EngineOutput::Resolve { connection, .. } => write!(f, "Resolve({connection:?})"),
             EngineOutput::Release { connection } => write!(f, "Release({connection:?})"),
             EngineOutput::Reply(_) => f.write_str("Reply"),
             EngineOutput::Relay { to, relay } => write!(f, "Relay({to:?}, {relay:?})"),

@@ -12,7 +12,7 @@ use crate::media::incoming::IncomingPacket;
 use crate::media::outgoing_track::OutgoingTrackConfig;
 use crate::media::packet::MediaPacket;
 use crate::media::payload_types::{Payload, PayloadTypes};
-use crate::media::publisher::{Publisher, PublisherConfig};
+use crate::media::publisher::{Publisher, PublisherConfig, Refused};
 use crate::media::subscriber::{Subscriber, SubscriberConfig};
 use crate::negotiation::description::SessionDescription;
 use crate::negotiation::direction::MediaType;
@@ -154,12 +154,14 @@ impl Stream {
         now: Instant,
         packet: &IncomingPacket<'_>,
         receive_side: &mut ReceiveSide,
-    ) -> Option<Arc<MediaPacket>> {
-        let Role::Publisher(publisher) = &mut self.role else { return None };
+    ) -> Result<Arc<MediaPacket>, Refused> {
+        let Role::Publisher(publisher) = &mut self.role else {
+            return Err(Refused::UnknownSource);
+        };
         if !publisher.learn(packet) {
-            return None;
+            return Err(Refused::UnknownSource);
         }
-        publisher.handle_rtp(now, packet, receive_side).ok()
+        publisher.handle_rtp(now, packet, receive_side)
     }
 
     /// On a publisher: its peer is asked. On a subscriber: its publisher is.

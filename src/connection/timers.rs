@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::connection::identity_hash::IdMap;
 
@@ -20,9 +20,11 @@ impl<K: Copy + Ord + Hash> Timers<K> {
         Timers { heap: BinaryHeap::new(), armed: IdMap::default() }
     }
 
-    /// Makes sure that `key` wakes up no later than `deadline`.
-    pub(crate) fn arm(&mut self, key: K, deadline: Option<Instant>) {
+    /// Makes sure that `key` wakes up no later than `deadline`, but not at once again: whoever is
+    /// late twice must not keep the worker from everything else.
+    pub(crate) fn arm(&mut self, now: Instant, key: K, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return };
+        let deadline = deadline.max(now + SHORTEST_SLEEP);
         if self.armed.get(&key).is_some_and(|armed| *armed <= deadline) {
             return;
         }
@@ -61,10 +63,11 @@ impl<K: Copy + Ord + Hash> Timers<K> {
     }
 }
 
+/// What a packet waits for at most because of it.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
 #[cfg(test)]
 mod test {
-    use std::time::Duration;
-
     use super::*;
 
     fn start() -> Instant {
@@ -77,9 +80,9 @@ mod test {
         let t = start();
         let at = |ms| t + Duration::from_millis(ms);
         let mut timers = Timers::new();
-        timers.arm(1u64, Some(at(20)));
-        timers.arm(2, Some(at(10)));
-        timers.arm(3, None);
+        timers.arm(t, 1u64, Some(at(20)));
+        timers.arm(t, 2, Some(at(10)));
+        timers.arm(t, 3, None);
         assert_eq!(timers.next(), Some(at(10)));
         assert_eq!(timers.pop_due(at(5)), None);
         assert_eq!(timers.pop_due(at(30)), Some(2));
@@ -93,9 +96,9 @@ mod test {
         let t = start();
         let at = |ms| t + Duration::from_millis(ms);
         let mut timers = Timers::new();
-        timers.arm(1u64, Some(at(20)));
-        timers.arm(1, Some(at(10)));
-        timers.arm(1, Some(at(15)));
+        timers.arm(t, 1u64, Some(at(20)));
+        timers.arm(t, 1, Some(at(10)));
+        timers.arm(t, 1, Some(at(15)));
         assert_eq!(timers.pop_due(at(10)), Some(1));
         assert_eq!(timers.pop_due(at(40)), None);
     }
@@ -104,9 +107,18 @@ mod test {
     fn a_forgotten_key_never_comes_due() {
         let t = start();
         let mut timers = Timers::new();
-        timers.arm(1u64, Some(t));
+        timers.arm(t, 1u64, Some(t));
         timers.forget(1);
         assert_eq!(timers.next(), None);
         assert_eq!(timers.pop_due(t), None);
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_does_not_come_due_at_once() {
+        let t = start();
+        let mut timers = Timers::new();
+        timers.arm(t, 1u64, Some(t));
+        assert_eq!(timers.pop_due(t), None);
+        assert_eq!(timers.pop_due(t + SHORTEST_SLEEP), Some(1));
     }
 }

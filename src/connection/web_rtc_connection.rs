@@ -4,25 +4,28 @@
 //! happen outside as [`Effect`]s; streams live beside it in the engine, because a fan-out crosses
 //! connections.
 
+mod gathering;
+mod sending;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::gathering::Gathering;
 use crate::bandwidth::receive_side::ReceiveSide;
 use crate::connection::command::ConnectionListener;
 use crate::connection::config::{ConnectionConfig, StreamConfig, StreamKey, StreamRole};
 use crate::connection::counters::ConnectionCounters;
+use crate::connection::effect::Effect;
 use crate::connection::error::ConnectionError;
 use crate::connection::event::{ConnectionEvent, ConnectionState};
 use crate::connection::output::{DatagramSink, GatherRequest};
 use crate::connection::routes::Routes;
-use crate::media::outgoing_track::Outgoing;
 use crate::negotiation::description::SessionDescription;
 use crate::negotiation::ice::{CandidateType, IceCandidate, IceCredentials};
 use crate::negotiation::plan::{Association, LocalTransport, NegotiatedStream};
 use crate::negotiation::session::Negotiation;
-use crate::rtp::id::{MediaKind, Ssrc};
 use crate::transport::{
     Certificate, Received, Transport, TransportConfig, TransportEvent, TransportOutput,
 };
@@ -39,6 +42,7 @@ pub(crate) struct WebRtcConnection {
     /// In the order of `addMediaStream`.
     pub(crate) streams: Vec<StreamKey>,
     effects: VecDeque<Effect>,
+    gathering: Gathering,
     pub(crate) counters: ConnectionCounters,
     /// Next number of the transport-wide sequence: one space per connection (M-SBWE-2).
     transport_sequence: u16,
@@ -51,28 +55,8 @@ pub(crate) struct WebRtcConnection {
     signalled: Vec<(SocketAddr, CandidateType)>,
     /// Queued for a look at its transport.
     pub(crate) touched: bool,
-}
-
-/// What has to happen outside the connection.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Gather(GatherRequest),
-    /// Connectivity checks for this fragment are for this connection.
-    AddUfrag(String),
-    /// Datagrams from this address are for this connection.
-    AddRemote(SocketAddr),
-    /// These streams take the current remote description as theirs (contract NEG-28).
-    ConfigureStreams(Vec<StreamKey>),
-    /// The transport carries media now (contract EVT-12).
-    Ready,
-    /// The section with this mid belongs to the stream now (contract ASC-3).
-    Associate {
-        stream: StreamKey,
-        kind: MediaKind,
-        mid: String,
-    },
-    /// Nothing will be sent or received any more.
-    Release,
+    /// Its addresses were given back.
+    released: bool,
 }
 
 struct Listener(ConnectionListener);
@@ -94,6 +78,7 @@ impl WebRtcConnection {
             routes: Routes::new(),
             streams: Vec::new(),
             effects: VecDeque::new(),
+            gathering: Gathering::Idle,
             counters: ConnectionCounters::default(),
             transport_sequence: 1,
             receive_side: ReceiveSide::new(),
@@ -101,6 +86,7 @@ impl WebRtcConnection {
             encrypted: true,
             signalled: Vec::new(),
             touched: false,
+            released: false,
         }
     }
 
@@ -247,28 +233,6 @@ impl WebRtcConnection {
         }
     }
 
-    /// The addresses that were asked for by [`Effect::Gather`]; none at all means that the port
-    /// range is used up (contract ICE-7).
-    pub(crate) fn handle_addresses(&mut self, now: Instant, addresses: &[SocketAddr]) {
-        let Some(transport) = &mut self.transport else { return };
-        for address in addresses {
-            if let Err(error) = transport.add_host(now, *address) {
-                tracing::warn!(connection = %self.config.name, %address, %error, "unusable address");
-            }
-        }
-        if self.config.trickle {
-            let mid = self.negotiation.first_mid().unwrap_or("0").to_owned();
-            for candidate in transport.local_candidates() {
-                self.listener.tell(ConnectionEvent::Candidate { candidate, mid: mid.clone() });
-            }
-        } else {
-            self.enter(ConnectionState::Gathered);
-        }
-        if addresses.is_empty() {
-            self.fail(now, "no local address could be opened");
-        }
-    }
-
     pub(crate) fn handle_datagram<'a>(
         &mut self,
         now: Instant,
@@ -284,83 +248,31 @@ impl WebRtcConnection {
         if let Some(transport) = &mut self.transport {
             transport.handle_timeout(now);
         }
+        if let Some(discovery) = self.gathering.discovery() {
+            discovery.handle_timeout(now);
+        }
+        if self.gathering.take_finished(now) {
+            self.finish_gathering();
+        }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let transport = self.transport.as_ref()?.poll_timeout();
         let feedback = self.receive_side.poll_timeout().filter(|_| self.can_send());
-        [transport, feedback].into_iter().flatten().min()
-    }
-
-    /// Whether media may leave now (contract M-PATH-1).
-    pub(crate) fn can_send(&self) -> bool {
-        self.transport.as_ref().is_some_and(Transport::is_ready)
-    }
-
-    /// The number for the next packet that carries one; used up by [`Self::send_rtp`].
-    pub(crate) fn transport_sequence(&self) -> u16 {
-        self.transport_sequence
-    }
-
-    /// Encrypts the packet that stands in the sink's slot and sends it.
-    pub(crate) fn send_rtp(&mut self, packet: &Outgoing, out: &mut dyn DatagramSink) {
-        if packet.numbered {
-            self.transport_sequence = self.transport_sequence.wrapping_add(1);
-        }
-        self.send_again(packet, out);
-    }
-
-    /// The same for a packet that was sent before.
-    pub(crate) fn send_again(&mut self, packet: &Outgoing, out: &mut dyn DatagramSink) {
-        let Some(transport) = &mut self.transport else { return };
-        let Some((local, remote)) = transport.path() else { return };
-        let Outgoing { len, header_len, roll_over, .. } = *packet;
-        let Some(len) = transport.protect_rtp(out.slot(), len, header_len, roll_over) else {
-            return;
-        };
-        self.counters.rtp_sent += 1;
-        self.counters.bytes_sent += len as u64;
-        out.send(local, remote, len);
-    }
-
-    /// Encrypts a compound and sends it.
-    pub(crate) fn send_rtcp(&mut self, compound: &mut Vec<u8>, out: &mut dyn DatagramSink) {
-        let Some(transport) = &mut self.transport else { return };
-        let Some((local, remote)) = transport.path() else { return };
-        if transport.protect_rtcp(compound).is_none() {
-            return;
-        }
-        if let Some(slot) = out.slot().get_mut(..compound.len()) {
-            slot.copy_from_slice(compound);
-            out.send(local, remote, compound.len());
-        }
-    }
-
-    /// Tells the peer what has arrived from its publishers, whose video SSRCs are `sources`.
-    pub(crate) fn send_receive_side(
-        &mut self,
-        now: Instant,
-        sender: Ssrc,
-        sources: &[Ssrc],
-        compound: &mut Vec<u8>,
-        out: &mut dyn DatagramSink,
-    ) {
-        compound.clear();
-        if self.receive_side.poll_feedback(now, sender, sources, compound) {
-            self.send_rtcp(compound, out);
-        }
+        [transport, feedback, self.gathering.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Sends what the transport has to say and takes note of its events.
     pub(crate) fn drain_transport(&mut self, now: Instant, out: &mut dyn DatagramSink) {
+        while let Some((local, remote, data)) =
+            self.gathering.discovery().and_then(|discovery| discovery.poll_transmit(now))
+        {
+            sending::send(out, local, remote, &data);
+        }
         while let Some(output) = self.transport.as_mut().and_then(Transport::poll_output) {
             match output {
                 TransportOutput::Transmit { local, remote, data } => {
-                    let slot = out.slot();
-                    if let Some(slot) = slot.get_mut(..data.len()) {
-                        slot.copy_from_slice(&data);
-                        out.send(local, remote, data.len());
-                    }
+                    sending::send(out, local, remote, &data);
                 }
                 TransportOutput::Event(event) => self.handle_transport_event(now, event),
             }
@@ -383,8 +295,19 @@ impl WebRtcConnection {
 
     /// Stops the transport; what it still has to say leaves with the next drain.
     pub(crate) fn release(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.released, true) {
+            return;
+        }
         if let Some(transport) = &mut self.transport {
+            self.effects.push_back(Effect::Release);
             transport.close(now);
+        }
+    }
+
+    /// Failed, and not even in order: nobody knows what state the transport is in.
+    pub(crate) fn abandon(&mut self) {
+        self.state = ConnectionState::Failed;
+        if self.transport.take().is_some() && !std::mem::replace(&mut self.released, true) {
             self.effects.push_back(Effect::Release);
         }
     }
@@ -444,8 +367,11 @@ impl WebRtcConnection {
                 self.effects.push_back(Effect::Ready);
             }
             TransportEvent::Failed(reason) => self.fail(now, &format!("{reason:?}")),
-            TransportEvent::ProbedAddress(remote) | TransportEvent::ValidatedAddress(remote) => {
-                self.effects.push_back(Effect::AddRemote(remote));
+            TransportEvent::ProbedAddress(remote) => {
+                self.effects.push_back(Effect::ClaimRemote(remote));
+            }
+            TransportEvent::ValidatedAddress(remote) => {
+                self.effects.push_back(Effect::OwnRemote(remote));
             }
             // Media follows the path by itself; consent tells whether the peer is still there.
             TransportEvent::PathChanged | TransportEvent::PeerClosed => {}

@@ -241,6 +241,11 @@ impl Publisher {
         video.min_by_key(|track| track.layer).map(|track| track.ssrc)
     }
 
+    /// Whom feedback about the path is addressed to: the lowest video layer, else the audio.
+    pub fn feedback_source(&self) -> Option<Ssrc> {
+        self.first_video_source().or_else(|| self.tracks.first().map(|track| track.ssrc))
+    }
+
     pub fn stats(&self) -> &StreamStats {
         &self.stats
     }

@@ -6,6 +6,7 @@ use napi::bindgen_prelude::Unknown;
 use napi::{Env, Result, ValueType};
 use serde_json::Value;
 
+use crate::connection::config::ServerAddress;
 use crate::node::{arguments, error};
 use crate::transport::SrtpProfile;
 
@@ -35,15 +36,20 @@ pub fn port_range(min: &Unknown<'_>, max: &Unknown<'_>) -> Result<Option<RangeIn
     Ok(Some(min..=max))
 }
 
-/// Without host or port there is no server (contract ICE-4, ICE-5). With one, candidates would be
-/// missing that the program counts on.
-pub fn refuse_server(env: &Env, host: &Unknown<'_>, port: &Unknown<'_>, name: &str) -> Result<()> {
+/// Without host or port there is no server (contract ICE-4).
+pub fn stun_server(host: &Unknown<'_>, port: &Unknown<'_>) -> Result<Option<ServerAddress>> {
     let (host, port) = (arguments::optional_text(host)?, arguments::port(port)?);
-    match host {
-        Some(_) if port != 0 => {
-            Err(error::not_built(env, &format!("gathering through {name} (new WebRtcConnection)")))
+    Ok(host.filter(|_| port != 0).map(|host| ServerAddress { host, port }))
+}
+
+/// Without host or port there is no server (contract ICE-5). With one, candidates would be missing
+/// that the program counts on.
+pub fn refuse_turn(env: &Env, host: &Unknown<'_>, port: &Unknown<'_>) -> Result<()> {
+    match stun_server(host, port)? {
+        Some(_) => {
+            Err(error::not_built(env, "gathering through turnServer (new WebRtcConnection)"))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -75,7 +75,7 @@ impl WebRtcConnection {
     /// @default both, GCM first
     ///
     /// Throws `TypeError` with fewer than nine arguments and for wrong instances, `SyntaxError` if a
-    /// JSON text is not JSON, `Error` if a STUN or TURN server is named: they are not built yet.
+    /// JSON text is not JSON, `Error` if a TURN server is named: it is not built yet.
     #[napi(
         constructor,
         catch_unwind,
@@ -121,8 +121,7 @@ impl WebRtcConnection {
         let media = arguments::text(&media_configuration)?;
         let media = arguments::json_object(env, &media, "mediaConfiguration")?;
         connection_options::check_distribution(env, &bw_distribution)?;
-        connection_options::refuse_server(env, &stun_server, &stun_port, "stunServer")?;
-        connection_options::refuse_server(env, &turn_server, &turn_port, "turnServer")?;
+        connection_options::refuse_turn(env, &turn_server, &turn_port)?;
         arguments::optional_text(&turn_username)?;
         arguments::optional_text(&turn_pass)?;
         arguments::boolean(&connection_quality_check)?;
@@ -135,6 +134,7 @@ impl WebRtcConnection {
             ice_lite: arguments::boolean(&ice_lite)?,
             ports: connection_options::port_range(&min_port, &max_port)?,
             network_interface: arguments::optional_text(&network_interface)?,
+            stun: connection_options::stun_server(&stun_server, &stun_port)?,
             srtp_profiles: connection_options::srtp_profiles(env, &media)?,
         };
         let environment = Environment::of(env)?;

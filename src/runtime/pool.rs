@@ -39,6 +39,8 @@ pub(crate) struct WorkerHandle {
 pub(crate) struct Inbox {
     pub(crate) shared: Arc<WorkerShared>,
     pub(crate) commands: mpsc::UnboundedReceiver<Message>,
+    /// For what the worker's own tasks have to say.
+    pub(crate) own: mpsc::UnboundedSender<Message>,
     pub(crate) relays: mpsc::Receiver<Relay>,
 }
 
@@ -174,6 +176,7 @@ fn new_worker() -> (WorkerHandle, Inbox) {
     });
     let (commands, command_inbox) = mpsc::unbounded_channel();
     let (relays, relay_inbox) = mpsc::channel(RELAY_QUEUE);
+    let own = commands.clone();
     let handle = WorkerHandle { shared: Arc::clone(&shared), commands, relays };
-    (handle, Inbox { shared, commands: command_inbox, relays: relay_inbox })
+    (handle, Inbox { shared, commands: command_inbox, own, relays: relay_inbox })
 }

@@ -6,12 +6,14 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::net::lookup_host;
 use tokio::time::Sleep;
 
 use crate::connection::config::WorkerId;
@@ -28,6 +30,8 @@ const MESSAGES_PER_TURN: usize = 256;
 /// Datagram batches taken from one socket in one turn: media that has arrived leaves before more
 /// is taken.
 const BATCHES_PER_TURN: usize = 4;
+/// Connections that may panic in one flush before the rest waits for the next turn.
+const FLUSH_ATTEMPTS: usize = 16;
 /// A sleep with nothing to wait for; arrivals end it.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -102,9 +106,7 @@ impl Worker {
         if let Poll::Ready(count) =
             self.inbox.commands.poll_recv_many(cx, messages, MESSAGES_PER_TURN)
         {
-            // 0: every handle is gone, which includes those of open connections.
-            self.shutdown |= count == 0;
-            ready |= count > 0 || self.engine.is_idle();
+            ready |= count > 0;
         }
         if let Poll::Ready(count) = self.inbox.relays.poll_recv_many(cx, relays, MESSAGES_PER_TURN)
         {
@@ -145,6 +147,9 @@ impl Worker {
                 self.finish(now);
                 shared.durations.record(now.elapsed());
             }
+            Message::Resolved { connection, server } => {
+                self.guarded(|engine, _| engine.handle_resolved(now, connection, server));
+            }
             Message::Introduce(peer) => {
                 self.peers.insert(peer.id(), peer);
             }
@@ -172,7 +177,12 @@ impl Worker {
 
     /// Sends what the turn has produced and does what the engine asks for.
     fn finish(&mut self, now: Instant) {
-        self.guarded(|engine, out| engine.flush(now, out));
+        // A panic ends the flush for everybody; the others get theirs all the same.
+        for _ in 0..FLUSH_ATTEMPTS {
+            if self.guarded(|engine, out| engine.flush(now, out)) {
+                break;
+            }
+        }
         self.sockets.flush();
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -181,6 +191,21 @@ impl Worker {
                     self.guarded(|engine, out| {
                         engine.handle_addresses(now, connection, &gathered);
                         engine.flush(now, out);
+                    });
+                }
+                EngineOutput::Resolve { connection, server } => {
+                    let inbox = self.inbox.own.clone();
+                    // Name service may take its time: it has a task of its own.
+                    tokio::spawn(async move {
+                        let found = lookup_host((server.host.as_str(), server.port)).await;
+                        let server = match found {
+                            Ok(mut found) => found.find(SocketAddr::is_ipv4),
+                            Err(error) => {
+                                tracing::warn!(host = server.host, %error, "unknown STUN server");
+                                None
+                            }
+                        };
+                        let _ = inbox.send(Message::Resolved { connection, server });
                     });
                 }
                 EngineOutput::Release { connection } => self.sockets.release(connection),
@@ -196,11 +221,13 @@ impl Worker {
     }
 
     /// Runs one step of the engine; a panic fails the connection it was driving and nothing else
-    /// (design.md section 3.7).
-    fn guarded(&mut self, step: impl FnOnce(&mut Engine, &mut Sockets)) {
+    /// (design.md section 3.7). Tells whether there was none.
+    fn guarded(&mut self, step: impl FnOnce(&mut Engine, &mut Sockets)) -> bool {
         let (engine, sockets) = (&mut self.engine, &mut self.sockets);
-        if catch_unwind(AssertUnwindSafe(|| step(engine, sockets))).is_err() {
+        let completed = catch_unwind(AssertUnwindSafe(|| step(engine, sockets))).is_ok();
+        if !completed {
             self.engine.fail_current(Instant::now());
         }
+        completed
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn stun_kind(datagram: &[u8]) -> Option<StunKind> {
     })
 }
 
-pub(super) fn transaction_id(datagram: &[u8]) -> Option<[u8; 12]> {
+/// Of any STUN message.
+pub fn transaction_id(datagram: &[u8]) -> Option<[u8; 12]> {
     datagram.get(8..STUN_HEADER_LEN)?.try_into().ok()
 }
 

@@ -9,6 +9,7 @@ pub mod demux;
 mod dtls;
 pub mod error;
 mod ice;
+pub mod reflexive;
 mod security;
 pub mod srtp;
 pub mod state;

@@ -35,6 +35,17 @@ describe('media as a browser sees it', { skip: missing() ?? false }, () => {
     });
   });
 
+  for (const profile of [CM, GCM]) {
+    it(`is encrypted with ${profile} alone`, { timeout: 60_000 }, async () => {
+      await inRoom(browser, { srtpProfiles: [profile] }, async ({ enter }) => {
+        const [sender, viewer] = [await enter('sender'), await enter('viewer')];
+        await watchOne(sender, viewer);
+        assert.equal((await sender.do('numbers', 'publish')).srtpCipher, profile);
+        assert.equal((await viewer.do('numbers', 'subscribe')).srtpCipher, profile);
+      });
+    });
+  }
+
   it('loses only what a viewer muted, and gets it back', { timeout: 120_000 }, async () => {
     await inRoom(browser, {}, async ({ enter }) => {
       const [sender, viewer] = [await enter('sender'), await enter('viewer')];

@@ -1,6 +1,8 @@
 // The room page, used as a person would: by its fields and buttons.
 
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 
@@ -33,7 +35,7 @@ describe('the room page', { skip: missing() ?? false }, () => {
         );
         await page.click('[title=Statistics]');
         await page.waitForFunction(() =>
-          /SRTP_A/.test(document.querySelector('.panel').textContent),
+          /AES_?128_/.test(document.querySelector('.panel').textContent),
         );
       }
 
@@ -84,6 +86,32 @@ describe('the room page', { skip: missing() ?? false }, () => {
     });
   });
 
+  it('says which ports are busy when there is none for media', { timeout: 60_000 }, async () => {
+    const busy = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(busy, 'listening');
+    const { port } = busy.address();
+    const expected = `no UDP port from ${port} to ${port} is free on lo`;
+    const log = [];
+    const options = { ...LOCAL, minPort: port, maxPort: port, workers: 1 };
+    try {
+      await withServer(browser, options, async ({ url }) => {
+        const { page } = await join(browser, url, 'Ada', 'picture');
+        await page.getByText('The server has no port for media').waitFor();
+        await page.getByText(expected.slice(1)).waitFor();
+        await page.waitForSelector('.empty');
+        busy.close();
+        await once(busy, 'close');
+
+        await page.click('.empty button:has-text("test picture")');
+        await page.waitForSelector('.tile.own.with-picture');
+        await page.waitForSelector('.pill .dot.good');
+      }, log);
+    } finally {
+      busy.unref(); // Closing twice would throw.
+    }
+    assert.ok(log.includes(`p1 publish failed: ${expected}`), log.join('\n'));
+  });
+
   it('explains an addon that is not built', { timeout: 60_000 }, async () => {
     const addonError = 'tried js/erizo.node: not found';
     await withServer(browser, { ...LOCAL, addon: null, addonError }, async ({ url }) => {
@@ -94,8 +122,7 @@ describe('the room page', { skip: missing() ?? false }, () => {
   });
 });
 
-async function withServer(browser, options, body) {
-  const log = [];
+async function withServer(browser, options, body, log = []) {
   const server = await start({ ...options, log: (text) => log.push(text) });
   try {
     await body(server);

@@ -75,9 +75,18 @@
       watchers.get(id).measure();
     },
 
-    /** `{ frames, longestGap, longestStall }` since `measureFrom`, the last two in ms. */
-    measured(id) {
-      return watchers.get(id).measured();
+    /**
+     * `{ frames, longestGap, longestStall }` since `measureFrom`, the last two in ms. A gap is
+     * without the time that this page, or the one that sends, stood still: see `stalls`.
+     */
+    measured(id, senderStalls = []) {
+      const here = senderStalls.map((span) => span.map((at) => at - performance.timeOrigin));
+      return watchers.get(id).measured(here);
+    },
+
+    /** When this page stood still, in ms since 1970. */
+    stalls() {
+      return stalls.map((span) => span.map((at) => at + performance.timeOrigin));
     },
 
     connections() {
@@ -96,7 +105,8 @@
       const { readPeer } = await import('/statistics.js');
       const stream = this.client.streams.get(id);
       const pc = this.client.connections[stream.own ? 'publish' : 'subscribe'];
-      const { tracks } = await readPeer(pc);
+      // A subscription is granted before the offer that makes its connection is here.
+      const { tracks } = (await readPeer(pc)) ?? { tracks: new Map() };
       const found = {};
       for (const track of stream.mediaStream?.getTracks() ?? []) {
         found[track.kind] = tracks.get(track.id) ?? null;
@@ -193,6 +203,7 @@
     silence = null;
     #video = document.createElement('video');
     #stopped = false;
+    #since = performance.now();
     #times = [];
 
     constructor(id) {
@@ -217,17 +228,20 @@
     }
 
     measure() {
+      this.#since = performance.now();
       this.#times = [];
     }
 
-    measured() {
-      const times = this.#times;
+    measured(senderStalls = []) {
+      const asleep = union([...stalls, ...senderStalls]);
+      // With both ends, or a stream that stopped for good would have no gap.
+      const times = [this.#since, ...this.#times, performance.now()];
       let longestGap = 0;
       let longestStall = 0;
       for (let index = 1; index < times.length; index++) {
         const [from, to] = [times[index - 1], times[index]];
-        // What this page slept through is the machine's pause, not the stream's.
-        const slept = stalls.reduce(
+        // What a page slept through is the machine's pause, not the stream's.
+        const slept = asleep.reduce(
           (sum, [start, end]) => sum + Math.max(0, Math.min(to, end) - Math.max(from, start)),
           0,
         );
@@ -235,7 +249,7 @@
         longestStall = Math.max(longestStall, slept);
       }
       return {
-        frames: times.length,
+        frames: this.#times.length,
         longestGap: Math.round(longestGap),
         longestStall: Math.round(longestStall),
       };
@@ -246,6 +260,17 @@
       this.#video.srcObject = null;
       this.#video.remove();
     }
+  }
+
+  /** The same spans of time without overlaps. */
+  function union(spans) {
+    const merged = [];
+    for (const [start, end] of spans.sort(([a], [b]) => a - b)) {
+      const last = merged.at(-1);
+      if (last && start <= last[1]) last[1] = Math.max(last[1], end);
+      else merged.push([start, end]);
+    }
+    return merged;
   }
 
   function identity(sdp) {

@@ -5,11 +5,18 @@ import { h, icon, iconButton, loadIcons, notify, setIconButton, setText } from '
 import { layOut } from './grid.js';
 import { fatal, lobby } from './lobby.js';
 import { Panel, connectionState } from './panel.js';
-import { canShareScreen, capture, SourceError, SOURCES } from './sources.js';
+import { canShareScreen, capture, SOURCES } from './sources.js';
 import { Tile } from './tile.js';
 
 const STATISTICS_MS = 1_000;
 const RETRY_MS = 2_000;
+/** Errors that say why media cannot flow, with their titles for people. */
+const MEDIA_ERRORS = {
+  'no-media-port': 'The server has no port for media',
+  'connection-failed': 'There is no media connection',
+};
+const UNREACHABLE =
+  'This browser and the server do not reach each other. Is UDP blocked between them?';
 
 const app = document.getElementById('app');
 const settings = loadSettings();
@@ -47,7 +54,8 @@ class RoomScreen {
     this.#listen();
   }
 
-  start() {
+  /** @param {string[]} sources What to publish from the start. */
+  start(sources) {
     this.#stopLayout = layOut(this.#grid);
     for (const stream of this.#client.streams.values()) this.#addTile(stream);
     this.#showPeople();
@@ -59,7 +67,13 @@ class RoomScreen {
       if (this.#timer !== null) this.#timer = setTimeout(measure, STATISTICS_MS);
     };
     this.#timer = setTimeout(measure, STATISTICS_MS);
-    if (this.#choice.source !== 'none') this.publish(this.#choice.source);
+    for (const source of sources) this.publish(source);
+  }
+
+  /** What this page publishes and can publish again without a click. */
+  get ownSources() {
+    const own = [...this.#client.streams.values()].filter((stream) => stream.own);
+    return own.map(({ source }) => source).filter((source) => source !== 'screen');
   }
 
   async publish(source) {
@@ -130,8 +144,16 @@ class RoomScreen {
     });
   }
 
-  /** A connection was given up by both sides; what it carried starts again on a new one. */
-  #recover({ direction, streams }) {
+  /**
+   * A connection was given up by both sides. What it carried starts again on a new one, unless
+   * there never was any media: then that would only fail again, and again.
+   */
+  #recover({ direction, streams, wasConnected, reason }) {
+    if (!wasConnected) {
+      for (const stream of streams) if (stream.own) stopCapture(stream);
+      report(reason ?? { code: 'connection-failed', message: UNREACHABLE });
+      return;
+    }
     notify(
       'The media connection was lost',
       direction === 'publish' ? 'Publishing again.' : 'Subscribing again.',
@@ -269,16 +291,18 @@ function emptyRoom(publish) {
 function pill(title) {
   const dot = h('i', { class: 'dot idle' });
   const word = h('span', {}, 'idle');
+  const element = h('span', { class: 'pill', role: 'status' }, dot, h('b', {}, title), word);
   return {
-    element: h('span', { class: 'pill', role: 'status' }, dot, h('b', {}, title), word),
+    element,
     set(text, level) {
+      element.title = `${title}: ${text}`;
       dot.className = `dot ${level}`;
       setText(word, text);
     },
   };
 }
 
-async function join(choice) {
+async function join(choice, sources = choice.source === 'none' ? [] : [choice.source]) {
   const client = await RoomClient.join(choice);
   saveSetting('name', choice.name);
   saveSetting('source', choice.source);
@@ -287,7 +311,7 @@ async function join(choice) {
   history.replaceState(null, '', url);
   const screen = new RoomScreen(client, choice);
   app.replaceChildren(screen.element);
-  screen.start();
+  screen.start(sources);
 }
 
 function showLobby(error) {
@@ -328,7 +352,7 @@ function onRefused(error) {
 
 /** Waits for the server and goes back into the room by itself. */
 function serverGone(choice, screen) {
-  const streams = document.querySelectorAll('.tile.own').length;
+  const sources = screen.ownSources;
   screen.stop();
   let stopped = false;
   app.replaceChildren(
@@ -347,7 +371,7 @@ function serverGone(choice, screen) {
   const again = async () => {
     if (stopped) return;
     try {
-      await join({ ...choice, source: streams > 0 ? choice.source : 'none' });
+      await join(choice, sources);
     } catch (error) {
       if (error.code === 'server-gone' || error.code === 'timeout') {
         setTimeout(again, RETRY_MS);
@@ -372,8 +396,14 @@ function stopCapture({ mediaStream }) {
 
 function report(error) {
   console.warn(error);
-  if (error instanceof SourceError) notify(error.title, error.message, { kind: 'error' });
-  else if (error.code !== 'server-gone') notify('That did not work', error.message, { kind: 'error' });
+  if (error.code === 'server-gone') return; // The page as a whole says so.
+  const title = error.title ?? MEDIA_ERRORS[error.code] ?? 'That did not work';
+  notify(title, sentence(error.message), { kind: 'error' });
+}
+
+/** The server's messages are written for its log: lower case, without a full stop. */
+function sentence(text) {
+  return text && text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.');
 }
 
 async function copyAddress() {

@@ -9,7 +9,8 @@ import { readPeer } from './statistics.js';
  * Events, each with `detail`:
  * `people` (nobody came or went unnoticed), `stream-added`, `stream-removed` (a remote or own
  * stream), `stream-changed` (subscribed, muted, its media arrived), `connection` (a state changed),
- * `connection-failed` ({direction}), `closed` ({reason}: the server is gone; final).
+ * `connection-failed` ({direction, streams, wasConnected, reason}: the streams are not published or
+ * watched any more), `closed` (the server is gone; final).
  */
 export class RoomClient extends EventTarget {
   id = null;
@@ -21,6 +22,8 @@ export class RoomClient extends EventTarget {
   #signalling;
   #publishing;
   #watching;
+  /** The server's names of connections that this page has given up. */
+  #givenUp = new Set();
   #left = false;
 
   /** Resolves with a client that is in the room. */
@@ -46,7 +49,12 @@ export class RoomClient extends EventTarget {
     this.#watching = new SubscribePeer(signalling);
     for (const [direction, peer] of Object.entries(this.#peers)) {
       peer.addEventListener('state', () => this.#tell('connection', { direction }));
-      peer.addEventListener('failed', () => this.#onFailed(direction));
+      peer.addEventListener('failed', () => {
+        const { connection } = peer;
+        if (connection === null) return; // It was given up while something was under way.
+        this.#onFailed(direction, connection);
+        this.#signalling.request('connection-failed', { connection }).catch(() => {});
+      });
     }
     this.#watching.addEventListener('track', ({ detail }) => this.#onTrack(detail));
     const on = (type, handle) =>
@@ -61,8 +69,8 @@ export class RoomClient extends EventTarget {
     });
     on('stream-added', ({ stream }) => this.#addRemote(stream));
     on('stream-removed', ({ stream }) => this.#remove(stream));
-    on('connection-state', ({ direction, state }) => {
-      if (state === 'failed') this.#onFailed(direction);
+    on('connection-state', ({ direction, connection, state, reason }) => {
+      if (state === 'failed') this.#onFailed(direction, connection, reason);
     });
     signalling.addEventListener('close', () => this.#onClosed());
   }
@@ -203,12 +211,12 @@ export class RoomClient extends EventTarget {
    * A connection that failed is given up by both ends. The page decides what to publish or watch
    * again; the next use of that direction makes a new connection.
    */
-  #onFailed(direction) {
+  #onFailed(direction, connection, reason = null) {
+    if (this.#left || this.#givenUp.has(connection)) return;
+    this.#givenUp.add(connection);
     const peer = this.#peers[direction];
-    const { connection } = peer;
-    if (!connection || this.#left) return;
+    const { wasConnected } = peer;
     peer.close();
-    this.#signalling.request('connection-failed', { connection }).catch(() => {});
     const lost = [...this.streams.values()].filter((stream) =>
       direction === 'publish' ? stream.own : stream.subscribed,
     );
@@ -216,7 +224,7 @@ export class RoomClient extends EventTarget {
       if (direction === 'publish') this.#remove(stream.id);
       else this.#change(stream, { subscribed: false, mediaStream: null });
     }
-    this.#tell('connection-failed', { direction, streams: lost });
+    this.#tell('connection-failed', { direction, streams: lost, wasConnected, reason });
   }
 
   #onClosed() {

@@ -15,7 +15,13 @@ export function percent(value) {
 export function milliseconds(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   const value = seconds * 1000;
+  if (value < 1) return '< 1 ms';
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/** `SRTP_AEAD_AES_128_GCM` without what the word beside it says already. */
+export function cipher(name) {
+  return text(name?.replace(/^SRTP_/, ''));
 }
 
 export function frameRate(value) {

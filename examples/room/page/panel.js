@@ -63,10 +63,10 @@ function connectionCard(direction, page, server) {
     facts([
       ['ICE', page.iceState],
       ['DTLS', [page.dtlsState, page.dtlsVersion].filter(Boolean).join(', ')],
-      ['SRTP', format.text(page.srtpCipher)],
+      ['SRTP', format.cipher(page.srtpCipher)],
       ['Server', format.text(server?.state)],
       ['Round trip', format.milliseconds(page.roundTrip)],
-      ['Bandwidth estimate', format.bitrate(estimate)],
+      ...(typeof estimate === 'number' ? [['Bandwidth estimate', format.bitrate(estimate)]] : []),
       ['Here', format.text(page.local)],
       ['There', format.text(page.remote)],
     ]),

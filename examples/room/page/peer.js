@@ -11,6 +11,8 @@ class Peer extends EventTarget {
   pc = null;
   /** The server's name for this connection. */
   connection = null;
+  /** Whether media could ever flow on this connection. */
+  wasConnected = false;
   signalling;
   #queue = Promise.resolve();
   #heldCandidates = null;
@@ -24,6 +26,7 @@ class Peer extends EventTarget {
     const { pc } = this;
     this.pc = null;
     this.connection = null;
+    this.wasConnected = false;
     if (!pc) return;
     pc.close();
     this.dispatchEvent(new Event('state'));
@@ -40,9 +43,11 @@ class Peer extends EventTarget {
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.pc = pc;
     this.connection = connection;
+    this.wasConnected = false;
     this.holdCandidates();
     const onState = () => {
       if (this.pc !== pc) return;
+      if (pc.connectionState === 'connected') this.wasConnected = true;
       this.dispatchEvent(new Event('state'));
       if (pc.connectionState === 'failed') this.dispatchEvent(new Event('failed'));
     };

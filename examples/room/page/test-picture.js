@@ -5,6 +5,8 @@ const WIDTH = 640;
 const HEIGHT = 360;
 const FRAME_RATE = 25;
 const BEEP_SECONDS = 0.12;
+const HUES = { from: 155, to: 375 };
+const BLUE = 245;
 
 /**
  * Starts drawing.
@@ -35,11 +37,11 @@ export function testPicture(name) {
   return new MediaStream([video, sound.track]);
 }
 
-/** The colour that belongs to a name. */
+/** The colour that belongs to a name, as a hue; those between are muddy when they are dark. */
 export function hueOf(name) {
   let hash = 2166136261;
   for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
-  return (hash >>> 0) % 360;
+  return HUES.from + ((hash >>> 0) % (HUES.to - HUES.from));
 }
 
 function drawFrame(context, { name, hue, frame }) {
@@ -47,8 +49,8 @@ function drawFrame(context, { name, hue, frame }) {
   const second = now.getMilliseconds() / 1000;
 
   const sky = context.createLinearGradient(0, 0, WIDTH, HEIGHT);
-  sky.addColorStop(0, `hsl(${hue} 60% 26%)`);
-  sky.addColorStop(1, `hsl(${(hue + 50) % 360} 62% 14%)`);
+  sky.addColorStop(0, `hsl(${hue} 62% 34%)`);
+  sky.addColorStop(1, `hsl(${towardsBlue(hue)} 66% 17%)`);
   context.fillStyle = sky;
   context.fillRect(0, 0, WIDTH, HEIGHT);
 
@@ -75,6 +77,10 @@ function drawFrame(context, { name, hue, frame }) {
   }
 }
 
+function towardsBlue(hue, share = 0.4) {
+  return hue + (BLUE - hue) * share;
+}
+
 function drawWaves(context, hue, frame) {
   for (let wave = 0; wave < 3; wave++) {
     context.beginPath();
@@ -84,7 +90,7 @@ function drawWaves(context, hue, frame) {
       context.lineTo(x, HEIGHT - 54 - wave * 16 + Math.sin(phase) * (12 + wave * 5));
     }
     context.lineTo(WIDTH, HEIGHT);
-    context.fillStyle = `hsl(${(hue + wave * 24) % 360} 70% ${46 - wave * 9}% / 30%)`;
+    context.fillStyle = `hsl(${towardsBlue(hue, wave * 0.3)} 70% ${46 - wave * 9}% / 30%)`;
     context.fill();
   }
 }

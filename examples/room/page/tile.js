@@ -118,7 +118,9 @@ export class Tile {
   }
 
   /** @param {{ audio?: object, video?: object }} numbers Of `readPeer`, for the stream's tracks. */
-  showNumbers({ audio, video }) {
+  showNumbers({ audio, video: all }) {
+    // What is sent in place of a muted picture is nothing to look at.
+    const video = this.#muted().video ? undefined : all;
     const parts = [];
     if (video?.width) {
       parts.push(

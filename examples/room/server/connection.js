@@ -13,6 +13,8 @@ const ANSWER_TIMEOUT_MS = 20_000;
 
 class Connection {
   #sessionVersion = 0;
+  /** Once it failed: resolves with a `RoomError` that says why. */
+  #failure = null;
   #remoteSet;
   #gathered;
 
@@ -20,7 +22,8 @@ class Connection {
    * @param {import('./engine.js').Engine} engine
    * @param {string} id
    * @param {'publish' | 'subscribe'} direction
-   * @param {(state: string) => void} onState `gathered`, `ready`, `failed`; never after `close()`.
+   * @param {(state: string, error?: RoomError) => void} onState `gathered`, `ready`, or `failed`
+   *   with the reason; never after `close()`.
    */
   constructor(engine, id, direction, onState) {
     this.engine = engine;
@@ -94,7 +97,11 @@ class Connection {
   async localSdp() {
     await this.#gathered.promise;
     const description = this.isOpen ? await this.native.getLocalDescription() : null;
-    if (!description) throw new RoomError('connection-closed', 'the media connection is closed');
+    if (this.#failure) throw await this.#failure;
+    if (!description || !this.isOpen) {
+      throw new RoomError('connection-closed', 'the media connection is closed');
+    }
+    if (description.getCandidates().length === 0) throw this.#noMediaPort();
     this.localDescription = description;
     this.#sessionVersion += 1;
     return description.toSdp({ sessionVersion: this.#sessionVersion });
@@ -120,12 +127,33 @@ class Connection {
     } else if (code === READY) {
       this.state = 'ready';
     } else if (code === FAILED) {
-      this.state = 'failed';
-      this.#release();
+      this.fail(this.#explain());
+      return;
     } else {
       return;
     }
     this.onState(this.state);
+  }
+
+  /** @param {RoomError | Promise<RoomError>} reason */
+  async fail(reason) {
+    if (!this.isOpen) return;
+    this.state = 'failed';
+    this.#failure = Promise.resolve(reason);
+    this.#release();
+    const error = await this.#failure;
+    if (this.state === 'failed') this.onState(this.state, error);
+  }
+
+  /** The engine says that a connection failed, not why; without candidates it never had a port. */
+  async #explain() {
+    const description = await this.native.getLocalDescription().catch(() => null);
+    if (description?.getCandidates().length === 0) return this.#noMediaPort();
+    return new RoomError('connection-failed', 'the media connection failed');
+  }
+
+  #noMediaPort() {
+    return new RoomError('no-media-port', this.engine.portShortage);
   }
 
   /** Nobody may wait for something that can no longer happen. */
@@ -174,7 +202,7 @@ class SubscribeConnection extends Connection {
     this.#needed = true;
     if (this.#running) return;
     this.#running = true;
-    this.#run().catch((error) => this.#fail(error));
+    this.#run().catch((error) => this.fail(error));
   }
 
   /** The browser's answer; an unusable one leaves the offer open for a better one. */
@@ -224,12 +252,6 @@ class SubscribeConnection extends Connection {
       clearTimeout(timer);
       this.#outstanding = null;
     }
-  }
-
-  #fail(error) {
-    if (!this.isOpen) return;
-    this.state = 'failed';
-    this.onState(this.state, error);
   }
 }
 

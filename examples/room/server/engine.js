@@ -73,6 +73,15 @@ class Engine {
     return new this.#addon.OneToManyProcessor();
   }
 
+  /** What to tell people when a connection found no port to open. */
+  get portShortage() {
+    const { minPort, maxPort, networkInterface } = this.#settings;
+    const place = networkInterface ? ` on ${networkInterface}` : '';
+    return minPort > 0 && maxPort > 0
+      ? `no UDP port from ${minPort} to ${maxPort} is free${place}`
+      : `no UDP port could be opened${place}`;
+  }
+
   /** A browser's session description; throws when it is none. */
   parseDescription(sdp, direction) {
     return this.#addon.ConnectionDescription.fromSdp(sdp, this.#configurations[direction]);

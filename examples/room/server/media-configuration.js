@@ -51,9 +51,10 @@ const EXTENSIONS = [
 
 /**
  * The configuration for a list of video codecs, most wanted first. An array, because the order of
- * an object's entries would be lost on the way into the engine (contract WRC-7).
+ * an object's entries would be lost on the way into the engine (contract WRC-7). `srtpProfiles`
+ * leaves the choice of encryption to the engine when it is not given.
  */
-function mediaConfiguration(videoCodecs = Object.keys(VIDEO_CODECS)) {
+function mediaConfiguration(videoCodecs = Object.keys(VIDEO_CODECS), srtpProfiles = undefined) {
   const mappings = videoCodecs.map((name) => {
     const codec = VIDEO_CODECS[name.toUpperCase()];
     if (!codec) {
@@ -61,7 +62,7 @@ function mediaConfiguration(videoCodecs = Object.keys(VIDEO_CODECS)) {
     }
     return codec;
   });
-  return { rtpMappings: [...mappings, OPUS], extMappings: EXTENSIONS };
+  return { rtpMappings: [...mappings, OPUS], extMappings: EXTENSIONS, srtpProfiles };
 }
 
 /**

@@ -16,7 +16,7 @@ class Participant {
   #send;
   #log;
   #room = null;
-  #left = false;
+  #leaving = null;
   /** @type {PublishConnection | null} */
   #publishing = null;
   /** @type {SubscribeConnection | null} */
@@ -45,7 +45,7 @@ class Participant {
 
   /** Carries out one checked message and resolves with what its sender gets back. */
   async handle(message) {
-    if (this.#left) throw new RoomError('left', 'you have left');
+    if (this.#leaving) throw new RoomError('left', 'you have left');
     if (message.type === 'join') return this.#join(message);
     if (!this.#room) throw new RoomError('not-joined', 'join a room first');
     switch (message.type) {
@@ -84,9 +84,11 @@ class Participant {
   }
 
   /** The page is gone. Resolves when its streams and connections are closed. */
-  async leave() {
-    if (this.#left) return;
-    this.#left = true;
+  leave() {
+    return (this.#leaving ??= this.#closeAll());
+  }
+
+  async #closeAll() {
     await Promise.all([this.#dropPublishing(), this.#dropWatching()]);
     await Promise.all(this.#closing);
     if (this.#room) {
@@ -150,9 +152,10 @@ class Participant {
   }
 
   #openPublishing() {
-    this.#publishing ??= new PublishConnection(this.#engine, this.#connectionId('publish'), (state) => {
-      this.#log(`${this.id} publish ${state}`);
-      this.tell({ type: 'connection-state', direction: 'publish', state });
+    if (this.#publishing) return this.#publishing;
+    const id = this.#connectionId('publish');
+    this.#publishing = new PublishConnection(this.#engine, id, (state, error) => {
+      this.#tellState('publish', id, state, error);
       for (const publication of this.#publications.values()) publication.check();
       if (state === 'failed') this.#later(this.#dropPublishing());
     });
@@ -166,13 +169,18 @@ class Participant {
       this.#engine,
       id,
       (state, error) => {
-        this.#log(`${this.id} subscribe ${state}${error ? `: ${error.message}` : ''}`);
-        this.tell({ type: 'connection-state', direction: 'subscribe', state });
+        this.#tellState('subscribe', id, state, error);
         if (state === 'failed') this.#later(this.#dropWatching());
       },
       (offer, sdp) => this.tell({ type: 'offer', connection: id, offer, sdp }),
     );
     return this.#watching;
+  }
+
+  #tellState(direction, connection, state, error) {
+    this.#log(`${this.id} ${direction} ${state}${error ? `: ${error.message}` : ''}`);
+    const reason = error instanceof RoomError ? { code: error.code, message: error.message } : null;
+    this.tell({ type: 'connection-state', direction, connection, state, reason });
   }
 
   #connectionId(direction) {

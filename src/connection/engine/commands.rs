@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::connection::command::{Command, ConnectionCommand, FanOutCommand, Reply, StreamCommand};
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey};
+use crate::connection::effect::Effect;
 use crate::connection::engine::{Engine, TimerKey};
 use crate::connection::error::ConnectionError;
 use crate::connection::output::EngineOutput;
@@ -24,6 +25,10 @@ impl Engine {
                 self.handle_connection_command(now, id, command);
             }
             Command::OpenStream { connection, config, listener } => {
+                // One that is born closed is only ever asked to close.
+                if !self.connections.contains_key(&connection) {
+                    return;
+                }
                 let stream = Stream::new(connection, *config, listener);
                 self.streams.insert(stream.config.key, stream);
             }
@@ -43,8 +48,9 @@ impl Engine {
         command: ConnectionCommand,
     ) {
         self.touch(id);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return refuse(command);
+        let closing = self.closing.iter().any(|(closing, _)| *closing == id);
+        let Some(connection) = self.connections.get_mut(&id).filter(|_| !closing) else {
+            return self.refuse(id, command);
         };
 
         match command {
@@ -75,6 +81,7 @@ impl Engine {
                 {
                     stream.attached = true;
                     connection.add_stream(&stream.config);
+                    self.stir(key);
                 }
                 self.reply(reply, Ok(()));
             }
@@ -108,7 +115,15 @@ impl Engine {
 
     /// Connections that said their last word are forgotten, streams included.
     pub(super) fn forget_connection(&mut self, id: ConnectionId, reply: Reply<()>) {
-        self.connections.remove(&id);
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return self.reply(reply, Err(ConnectionError::Closed));
+        };
+        // Nothing is left to do, unless a panic came in between.
+        while let Some(effect) = connection.poll_effect() {
+            if let Effect::Release = effect {
+                self.outputs.push_back(EngineOutput::Release { connection: id });
+            }
+        }
         self.router.remove(id);
         self.timers.forget(TimerKey::Connection(id));
         let orphans: Vec<StreamKey> = self
@@ -127,8 +142,8 @@ impl Engine {
         self.stir(key);
         let Some(stream) = self.streams.get_mut(&key) else {
             return match command {
-                StreamCommand::Stats { reply } => reply(Err(ConnectionError::Closed)),
-                StreamCommand::Close { reply } => reply(Err(ConnectionError::Closed)),
+                StreamCommand::Stats { reply } => self.reply(reply, Err(ConnectionError::Closed)),
+                StreamCommand::Close { reply } => self.reply(reply, Err(ConnectionError::Closed)),
                 _ => {}
             };
         };
@@ -181,14 +196,17 @@ impl Engine {
                     stream.fan_out = Some(id);
                 }
             }
-            FanOutCommand::AddSubscriber { peer_id, stream } => {
-                fan_out.add_subscriber(peer_id, stream);
-                if let Some(stream) = self.streams.get_mut(&stream) {
+            FanOutCommand::AddSubscriber { peer_id, stream: key } => {
+                let replaced = fan_out.add_subscriber(peer_id, key);
+                self.leave_fan_out(id, replaced.filter(|replaced| *replaced != key));
+                if let Some(stream) = self.streams.get_mut(&key) {
                     stream.fan_out = Some(id);
                 }
+                self.stir(key);
             }
             FanOutCommand::RemoveSubscriber { peer_id } => {
-                fan_out.remove_subscriber(&peer_id);
+                let removed = fan_out.remove_subscriber(&peer_id);
+                self.leave_fan_out(id, removed);
             }
             FanOutCommand::AttachWorker { worker } => fan_out.attach(worker),
             FanOutCommand::DetachWorker { worker } => fan_out.detach(worker),
@@ -202,22 +220,37 @@ impl Engine {
         }
     }
 
+    /// What a subscriber still has to say is nothing to the publisher any more.
+    fn leave_fan_out(&mut self, id: FanOutId, stream: Option<StreamKey>) {
+        let stream = stream.and_then(|key| self.streams.get_mut(&key));
+        if let Some(stream) = stream.filter(|stream| stream.fan_out == Some(id)) {
+            stream.fan_out = None;
+        }
+    }
+
     fn reply<T: Send + 'static>(&mut self, reply: Reply<T>, outcome: Result<T, ConnectionError>) {
         self.outputs.push_back(EngineOutput::Reply(Box::new(move || reply(outcome))));
     }
-}
 
-fn refuse(command: ConnectionCommand) {
-    match command {
-        ConnectionCommand::CreateOffer { reply }
-        | ConnectionCommand::SetRemoteDescription { reply, .. }
-        | ConnectionCommand::AddStream { reply, .. }
-        | ConnectionCommand::RemoveStream { reply, .. }
-        | ConnectionCommand::Close { reply } => reply(Err(ConnectionError::Closed)),
-        ConnectionCommand::LocalDescription { reply } => reply(Err(ConnectionError::Closed)),
-        ConnectionCommand::Stats { reply } => reply(Err(ConnectionError::Closed)),
-        ConnectionCommand::CopyDescription { .. }
-        | ConnectionCommand::AddRemoteCandidate { .. }
-        | ConnectionCommand::RestartIce { .. } => {}
+    /// In order with the replies before it.
+    fn refuse(&mut self, id: ConnectionId, command: ConnectionCommand) {
+        match command {
+            ConnectionCommand::CreateOffer { reply }
+            | ConnectionCommand::SetRemoteDescription { reply, .. }
+            | ConnectionCommand::AddStream { reply, .. }
+            | ConnectionCommand::RemoveStream { reply, .. } => {
+                self.reply(reply, Err(ConnectionError::Closed));
+            }
+            ConnectionCommand::LocalDescription { reply } => {
+                self.reply(reply, Err(ConnectionError::Closed));
+            }
+            ConnectionCommand::Stats { reply } => self.reply(reply, Err(ConnectionError::Closed)),
+            // Behind the one that is under way, if there is one.
+            // Behind the first one, if that is under way; it finds nothing to close then.
+            ConnectionCommand::Close { reply } => self.closing.push((id, reply)),
+            ConnectionCommand::CopyDescription { .. }
+            | ConnectionCommand::AddRemoteCandidate { .. }
+            | ConnectionCommand::RestartIce { .. } => {}
+        }
     }
 }

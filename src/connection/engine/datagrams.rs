@@ -7,6 +7,7 @@ use crate::connection::config::ConnectionId;
 use crate::connection::engine::Engine;
 use crate::connection::output::DatagramSink;
 use crate::media::incoming::IncomingPacket;
+use crate::media::publisher::Refused;
 use crate::rtp::packet::RtpHeader;
 use crate::rtp::rtcp::{self, Rtcp};
 use crate::transport::Received;
@@ -22,6 +23,9 @@ impl Engine {
         data: &mut [u8],
         out: &mut dyn DatagramSink,
     ) {
+        if let Some(id) = self.server_answer(data) {
+            return self.handle_server_answer(now, id, remote, data);
+        }
         let Some(id) = self.route(remote, data) else {
             self.stray_datagrams += 1;
             return;
@@ -37,13 +41,42 @@ impl Engine {
         self.driving = None;
     }
 
+    /// The connection whose question to a STUN server this answers.
+    fn server_answer(&mut self, data: &[u8]) -> Option<ConnectionId> {
+        if demux::classify(data) != Datagram::Stun || !demux::is_binding_response(data) {
+            return None;
+        }
+        self.router.take_transaction(&demux::transaction_id(data)?)
+    }
+
+    fn handle_server_answer(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        remote: SocketAddr,
+        data: &[u8],
+    ) {
+        self.driving = Some(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.handle_stun_answer(now, remote, data);
+            self.touch(id);
+        }
+        self.driving = None;
+    }
+
     fn route(&self, remote: SocketAddr, data: &[u8]) -> Option<ConnectionId> {
-        if demux::classify(data) == Datagram::Stun
-            && let Some(ufrag) = demux::local_ufrag_of_binding_request(data)
-        {
+        if demux::classify(data) != Datagram::Stun {
+            return self.router.by_remote(remote);
+        }
+        if let Some(ufrag) = demux::local_ufrag_of_binding_request(data) {
             return self.router.by_ufrag(ufrag);
         }
-        self.router.by_remote(remote)
+        // An answer belongs to whoever asked, whosever the address is.
+        let asked = |id: &&ConnectionId| {
+            let transport = self.connections.get(id).and_then(|connection| connection.transport());
+            transport.is_some_and(|transport| transport.owns_stun(data, remote))
+        };
+        self.router.claimants(remote).iter().find(asked).copied()
     }
 
     fn handle_rtp(&mut self, now: Instant, id: ConnectionId, packet: &[u8]) {
@@ -64,10 +97,11 @@ impl Engine {
         };
         let packet = IncomingPacket { data: packet, header, extensions };
         let media = stream.receive(now, &packet, &mut connection.receive_side);
+        connection.counters.unroutable += u64::from(matches!(media, Err(Refused::UnknownSource)));
         let receiver = stream.receiver(route.kind);
         self.stir(route.stream);
         self.touch(id);
-        let (Some(media), Some(receiver)) = (media, receiver) else { return };
+        let (Ok(media), Some(receiver)) = (media, receiver) else { return };
         let Some(fan_out) = self.fan_outs.get_mut(&receiver) else { return };
         if fan_out.take(media) {
             self.flowing.push(receiver);
@@ -112,16 +146,10 @@ impl Engine {
             Rtcp::Nack { media, .. } | Rtcp::Pli { media, .. } => {
                 self.handle_feedback(now, id, *media, report, out);
             }
-            Rtcp::Fir { entries, .. } => {
-                for (ssrc, _) in entries {
-                    self.handle_feedback(now, id, *ssrc, report, out);
-                }
-            }
-            Rtcp::Remb { bitrate, ssrcs, .. } => {
+            Rtcp::Fir { .. } => self.handle_listed_feedback(now, id, report),
+            Rtcp::Remb { bitrate, .. } => {
                 connection.remote_estimate = Some(*bitrate);
-                for ssrc in ssrcs {
-                    self.handle_feedback(now, id, *ssrc, report, out);
-                }
+                self.handle_listed_feedback(now, id, report);
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::bandwidth::receive_side::ReceiveSide;
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey};
 use crate::connection::engine::{Engine, TimerKey};
 use crate::connection::output::{DatagramSink, EngineOutput, Relay};
@@ -39,14 +40,16 @@ impl Engine {
     pub(super) fn deliver(&mut self, now: Instant, id: FanOutId, out: &mut dyn DatagramSink) {
         let at = self.moment(now);
         let Some(fan_out) = self.fan_outs.get_mut(&id) else { return };
-        for worker in &fan_out.workers {
-            let packets = fan_out.pending.iter().map(Arc::clone).collect();
-            let relay = Relay::Media { fan_out: id, packets };
-            self.outputs.push_back(EngineOutput::Relay { to: *worker, relay });
+        if fan_out.served == 0 {
+            for worker in &fan_out.workers {
+                let packets = fan_out.pending.iter().map(Arc::clone).collect();
+                let relay = Relay::Media { fan_out: id, packets };
+                self.outputs.push_back(EngineOutput::Relay { to: *worker, relay });
+            }
         }
-        let mut index = 0;
-        while let Some(key) = fan_out.subscriber(index) {
-            index += 1;
+        while let Some(key) = fan_out.subscriber(fan_out.served) {
+            // First, so that after a panic the others are served without this one.
+            fan_out.served += 1;
             let Some(stream) = self.streams.get_mut(&key) else { continue };
             let Role::Subscriber(subscriber) = &mut stream.role else { continue };
             if !stream.attached {
@@ -68,6 +71,7 @@ impl Engine {
                 self.stirred.push(key);
             }
         }
+        fan_out.served = 0;
         fan_out.pending.clear();
     }
 
@@ -83,34 +87,33 @@ impl Engine {
         stream.stirred = false;
         let Some(connection) = self.connections.get_mut(&stream.connection) else { return };
         self.driving = Some(stream.connection);
+        // What cannot speak has no deadline: whatever lets it speak stirs it.
+        if !connection.can_send() || !stream.attached {
+            return;
+        }
         let compound = &mut self.compound;
         compound.clear();
-        let mut wanted = false;
+        let mut ask = None;
         match &mut stream.role {
-            Role::Waiting => {}
+            Role::Waiting => return,
             Role::Publisher(publisher) => {
                 publisher.handle_timeout(now);
-                if connection.can_send() && stream.attached {
-                    publisher.poll_feedback(now, compound);
-                }
+                publisher.poll_feedback(now, compound);
             }
             Role::Subscriber(subscriber) => {
+                let Some(fan_out) = stream.fan_out.and_then(|id| self.fan_outs.get(&id)) else {
+                    return;
+                };
                 subscriber.handle_timeout(now);
-                let fan_out = stream.fan_out.and_then(|id| self.fan_outs.get(&id));
-                if let Some(fan_out) = fan_out
-                    && connection.can_send()
-                {
-                    subscriber.poll_reports(at, &fan_out.shared, compound);
-                    wanted = subscriber.take_key_frame_request();
-                }
+                subscriber.poll_reports(at, &fan_out.shared, compound);
+                ask = fan_out.publisher.filter(|_| subscriber.take_key_frame_request());
             }
         }
         if !compound.is_empty() {
             connection.send_rtcp(compound, out);
         }
-        self.timers.arm(TimerKey::Stream(key), stream.poll_timeout());
-        let publisher = stream.fan_out.and_then(|id| self.fan_outs.get(&id)?.publisher);
-        if let (true, Some((worker, publisher))) = (wanted, publisher) {
+        self.timers.arm(now, TimerKey::Stream(key), stream.poll_timeout());
+        if let Some((worker, publisher)) = ask {
             if worker == self.worker {
                 self.ask_publisher(now, publisher);
             } else {
@@ -165,6 +168,20 @@ impl Engine {
         self.stir(key);
     }
 
+    /// Feedback with a list of our SSRCs: each stream looks for its own, once, however often the
+    /// list names them.
+    pub(super) fn handle_listed_feedback(&mut self, now: Instant, id: ConnectionId, report: &Rtcp) {
+        let at = self.moment(now);
+        let Some(connection) = self.connections.get(&id) else { return };
+        for key in &connection.streams {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            let Role::Subscriber(subscriber) = &mut stream.role else { continue };
+            if subscriber.handle_rtcp(at, report) && !std::mem::replace(&mut stream.stirred, true) {
+                self.stirred.push(*key);
+            }
+        }
+    }
+
     /// Each block is about one of our sending SSRCs.
     pub(super) fn handle_report_blocks(
         &mut self,
@@ -197,14 +214,22 @@ impl Engine {
         let mut sources = std::mem::take(&mut self.sources);
         sources.clear();
         let mut sender = None;
+        let mut limit = Some(0u64);
         for key in &connection.streams {
             let Some(stream) = self.streams.get(key) else { continue };
             let Role::Publisher(publisher) = &stream.role else { continue };
             sender = Some(stream.config.video_ssrc);
-            sources.extend(publisher.first_video_source());
+            sources.extend(publisher.feedback_source());
+            // One publisher without a bound leaves the connection without one.
+            let bound = Some(publisher.max_video_bitrate()).filter(|bound| *bound != 0);
+            limit = limit.zip(bound).map(|(sum, bound)| sum.saturating_add(bound));
         }
-        if let Some(sender) = sender {
+        connection.receive_side.set_limit(limit.unwrap_or(0));
+        if let (Some(sender), false) = (sender, sources.is_empty()) {
             connection.send_receive_side(now, sender, &sources, &mut self.compound, out);
+        } else {
+            // Nobody is left to be told; a deadline that is not served would never rest.
+            connection.receive_side = ReceiveSide::new();
         }
         self.sources = sources;
     }
@@ -221,6 +246,9 @@ impl Engine {
             for (ssrc, kind) in publisher.sources() {
                 connection.routes.add_source(ssrc, kind, key);
             }
+        }
+        if connection.can_send() {
+            stream.set_client_host_type(connection.client_host_type());
         }
         self.stir(key);
     }

@@ -10,18 +10,20 @@ mod media_flow;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::connection::command::Reply;
 use crate::connection::config::{ConnectionId, FanOutId, StreamKey, WorkerId};
+use crate::connection::effect::Effect;
 use crate::connection::fan_out::FanOut;
 use crate::connection::identity_hash::IdMap;
 use crate::connection::output::{DatagramSink, EngineOutput};
 use crate::connection::router::Router;
 use crate::connection::stream::Stream;
 use crate::connection::timers::Timers;
-use crate::connection::web_rtc_connection::{Effect, WebRtcConnection};
+use crate::connection::web_rtc_connection::WebRtcConnection;
 use crate::media::clock::Moment;
 use crate::rtp::id::{Mid, Ssrc};
 use crate::transport::certificate::Certificate;
@@ -113,19 +115,22 @@ impl Engine {
 
     /// Delivers the media of the turn, sends what transports have to say and arms the timers.
     pub fn flush(&mut self, now: Instant, out: &mut dyn DatagramSink) {
-        while let Some(id) = self.flowing.pop() {
-            self.deliver(now, id, out);
+        loop {
+            self.driving = None;
+            // Each may give work to those before it.
+            if let Some(id) = self.flowing.pop() {
+                self.deliver(now, id, out);
+            } else if let Some(key) = self.stirred.pop() {
+                self.drive_stream(now, key, out);
+            } else if let Some(id) = self.touched.pop() {
+                self.settle(now, id, out);
+            } else {
+                break;
+            }
         }
-        while let Some(key) = self.stirred.pop() {
-            self.drive_stream(now, key, out);
-        }
-        while let Some(id) = self.touched.pop() {
-            self.settle(now, id, out);
-        }
-        while let Some((id, reply)) = self.closing.pop() {
+        for (id, reply) in std::mem::take(&mut self.closing) {
             self.forget_connection(id, reply);
         }
-        self.driving = None;
     }
 
     pub fn poll_output(&mut self) -> Option<EngineOutput> {
@@ -157,18 +162,32 @@ impl Engine {
         self.driving = None;
     }
 
-    /// The last call panicked: the connection that it was driving fails, and with it the media of
-    /// the turn is forgotten, because nobody knows how far it got.
+    /// The address that `EngineOutput::Resolve` asked for; `None` if there is none.
+    pub fn handle_resolved(&mut self, now: Instant, id: ConnectionId, server: Option<SocketAddr>) {
+        self.driving = Some(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.handle_resolved(now, server);
+            self.touch(id);
+        }
+        self.driving = None;
+    }
+
+    /// The last call panicked: the connection that it was driving fails. The others go on where
+    /// they were; to be followed by [`Engine::flush`].
     pub fn fail_current(&mut self, now: Instant) {
-        self.flowing.clear();
-        self.stirred.clear();
-        for fan_out in self.fan_outs.values_mut() {
-            fan_out.pending.clear();
+        for (id, fan_out) in &self.fan_outs {
+            if !fan_out.pending.is_empty() && !self.flowing.contains(id) {
+                self.flowing.push(*id);
+            }
         }
         let Some(id) = self.driving.take() else { return };
         tracing::error!(connection = id.0, "a panic while driving this connection: it fails");
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.fail(now, "internal error");
+            // What panicked once may do it again, and so may the program's listener.
+            let failed = AssertUnwindSafe(|| connection.fail(now, "internal error"));
+            if catch_unwind(failed).is_err() {
+                connection.abandon();
+            }
             connection.touched = false;
             self.touch(id);
         }
@@ -184,10 +203,8 @@ impl Engine {
             self.apply(now, id, effect);
         }
         self.send_receive_side(now, id, out);
-        if let Some(connection) = self.connections.get_mut(&id) {
-            // Effects may have given the transport more to say.
-            connection.drain_transport(now, out);
-            self.timers.arm(TimerKey::Connection(id), connection.poll_timeout());
+        if let Some(connection) = self.connections.get(&id) {
+            self.timers.arm(now, TimerKey::Connection(id), connection.poll_timeout());
         }
     }
 
@@ -196,8 +213,13 @@ impl Engine {
             Effect::Gather(request) => {
                 self.outputs.push_back(EngineOutput::Gather { connection: id, request });
             }
+            Effect::Resolve(server) => {
+                self.outputs.push_back(EngineOutput::Resolve { connection: id, server });
+            }
+            Effect::AddTransaction(transaction) => self.router.add_transaction(transaction, id),
             Effect::AddUfrag(ufrag) => self.router.add_ufrag(ufrag, id),
-            Effect::AddRemote(remote) => self.router.add_remote(remote, id),
+            Effect::ClaimRemote(remote) => self.router.claim_remote(remote, id),
+            Effect::OwnRemote(remote) => self.router.own_remote(remote, id),
             Effect::ConfigureStreams(streams) => {
                 for key in streams {
                     self.configure_stream(now, key);
