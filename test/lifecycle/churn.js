@@ -4,9 +4,9 @@
 // the process holds (security.md N22): `npm run churn -- --cycles 10000`. Fails when memory,
 // descriptors or threads have grown since the warm-up.
 //
-// One cycle in ten is a publisher, a processor and a subscriber on two workers with RTP flowing when
-// they are closed; one in ten is a DTLS pair over loopback; the others negotiate and are closed at
-// some point of it, in any order.
+// Three cycles in ten are a publisher, a processor and a subscriber on two workers with RTP flowing
+// when they are closed; two are a DTLS pair over loopback; the others negotiate and are closed at some
+// point of it, in any order.
 
 const fs = require('node:fs');
 const { parseArgs } = require('node:util');
@@ -161,10 +161,10 @@ async function churn(cycles) {
     while (next < until) {
       const index = next;
       next += 1;
-      if (index % 10 === 0) {
+      if (index % 10 < 3) {
         counts.media += 1;
         counts.packets += await media(pools);
-      } else if (index % 10 === 5) {
+      } else if (index % 10 < 5) {
         counts.handshake += 1;
         await handshake(pools);
       } else {
