@@ -129,7 +129,7 @@ function rtpPacket({ payloadType = 96, sequence, timestamp, ssrc, payload }) {
 
 /** Offers, connects to the host candidate of one connection, and sends and counts RTP in clear. */
 class PlainPeer {
-  /** Resolves once the peer has a socket. `sends`: audio and video come from here. */
+  /** Resolves once the peer has a socket. */
   static async open({ label = 'stream', audioSsrc = 1000, videoSsrc = 2000, direction = 'sendrecv' } = {}) {
     const peer = new PlainPeer();
     Object.assign(peer, { label, audioSsrc, videoSsrc, direction });
@@ -138,6 +138,8 @@ class PlainPeer {
     peer.tieBreaker = crypto.randomBytes(8).readBigUInt64BE();
     /** RTP that arrived, by SSRC: how many packets. */
     peer.received = new Map();
+    /** Checks of ours that were answered. */
+    peer.answers = 0;
     peer.waiting = new Set();
     peer.sequence = 0;
     peer.socket = dgram.createSocket('udp4', (data, from) => peer.take(data, from));
@@ -191,6 +193,8 @@ class PlainPeer {
       const mapped = Buffer.concat([Buffer.from([0, 1]), port, uint(4, (address ^ MAGIC) >>> 0)]);
       const answer = stun(STUN.SUCCESS, data.subarray(8, 20), [attribute(ATTRIBUTE.XOR_ADDRESS, mapped)], this.password);
       this.socket.send(answer, from.port, from.address);
+    } else if (data[0] < 2 && data.readUInt16BE(0) === STUN.SUCCESS) {
+      this.answers += 1;
     } else if (data[0] >= 0x80 && (data[1] < 192 || data[1] > 223)) {
       const ssrc = data.readUInt32BE(8);
       this.received.set(ssrc, (this.received.get(ssrc) ?? 0) + 1);
