@@ -27,6 +27,10 @@ pub(crate) struct SendBatch {
     lengths: [usize; BATCH],
     destinations: [SocketAddr; BATCH],
     queued: usize,
+    /// Several datagrams may travel as one message that the kernel cuts up.
+    segments: bool,
+    /// Datagrams before this one were refused as one message.
+    single_until: usize,
     /// Datagrams that the kernel refused, because its buffer was full or the way is closed.
     dropped: u64,
 }
@@ -100,6 +104,8 @@ impl SendBatch {
             lengths: [0; BATCH],
             destinations: [SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)); BATCH],
             queued: 0,
+            segments: true,
+            single_until: 0,
             dropped: 0,
         }
     }
@@ -134,44 +140,122 @@ impl SendBatch {
     /// would hold up every other connection of the worker.
     pub(crate) fn send(&mut self, socket: BorrowedFd<'_>) {
         let queued = mem::take(&mut self.queued);
+        let mut sent = 0;
+        self.single_until = 0;
+        while sent < queued {
+            sent = self.send_some(socket, sent, queued);
+        }
+    }
+
+    /// Makes one system call for the datagrams from `start` on; returns the first that is still to
+    /// be sent.
+    fn send_some(&mut self, socket: BorrowedFd<'_>, start: usize, queued: usize) -> usize {
         // SAFETY: iovec and mmsghdr are plain data for which all zeroes is a valid value.
         let mut vectors: [libc::iovec; BATCH] = unsafe { mem::zeroed() };
         // SAFETY: as above.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
         let mut addresses: [MaybeUninit<libc::sockaddr_storage>; BATCH] =
             [const { MaybeUninit::uninit() }; BATCH];
-        for i in 0..queued {
-            vectors[i] = libc::iovec {
-                iov_base: self.buffers[i].as_mut_ptr().cast(),
-                iov_len: self.lengths[i],
-            };
-            headers[i].msg_hdr.msg_iov = &raw mut vectors[i];
-            headers[i].msg_hdr.msg_iovlen = 1;
-            headers[i].msg_hdr.msg_namelen = write_address(&mut addresses[i], self.destinations[i]);
-            headers[i].msg_hdr.msg_name = addresses[i].as_mut_ptr().cast();
+        let mut controls = [[0u64; SEGMENT_CONTROL / 8]; BATCH];
+        let datagrams = self.buffers.iter_mut().zip(self.lengths);
+        for (vector, (buffer, len)) in vectors.iter_mut().zip(datagrams) {
+            *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: len };
         }
-        let mut sent = 0;
-        while sent < queued {
-            // SAFETY: the headers from `sent` to `queued` were filled above: each points at one
-            // vector, one buffer and one address that outlive the call.
-            let result = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    headers[sent..].as_mut_ptr(),
-                    (queued - sent) as u32,
-                    libc::MSG_DONTWAIT,
-                )
-            };
-            match usize::try_from(result) {
-                Ok(count) if count > 0 => sent += count,
-                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    // The first datagram of the rest was refused (unreachable, no buffer).
-                    self.dropped += 1;
-                    sent += 1;
-                }
+        // The datagram after each message's last.
+        let mut ends = [0; BATCH];
+        let (mut messages, mut next) = (0, start);
+        while next < queued {
+            let run = self.run(next, queued);
+            let header = &mut headers[messages].msg_hdr;
+            header.msg_iov = &raw mut vectors[next];
+            header.msg_iovlen = run;
+            header.msg_namelen = write_address(&mut addresses[next], self.destinations[next]);
+            header.msg_name = addresses[next].as_mut_ptr().cast();
+            if run > 1 {
+                write_segment_size(header, &mut controls[messages], self.lengths[next] as u16);
+            }
+            next += run;
+            ends[messages] = next;
+            messages += 1;
+        }
+        // SAFETY: the first `messages` headers were filled above: each points at vectors, buffers,
+        // an address and perhaps a control block that outlive the call.
+        let result = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                messages as u32,
+                libc::MSG_DONTWAIT,
+            )
+        };
+        match usize::try_from(result) {
+            Ok(count) if count > 0 => return ends[count - 1],
+            _ => {}
+        }
+        // The first message was refused.
+        let error = io::Error::last_os_error();
+        if error.kind() == io::ErrorKind::Interrupted {
+            return start;
+        }
+        let refused = ends[0] - start;
+        match error.raw_os_error() {
+            // The device leaves checksums to us, and then the kernel does not cut.
+            Some(libc::EIO) if refused > 1 => {
+                tracing::debug!("datagrams are sent one by one from now on");
+                self.segments = false;
+                return start;
+            }
+            // Longer than this way carries, or a destination that no datagram can have; the other
+            // peers of the worker are none the worse for it.
+            Some(libc::EINVAL | libc::EMSGSIZE) if refused > 1 => {
+                self.single_until = ends[0];
+                return start;
+            }
+            _ => {}
+        }
+        self.dropped += refused as u64;
+        ends[0]
+    }
+
+    /// How many datagrams from `first` on the kernel can cut out of one message: the same
+    /// destination and length, only the last may be shorter (udp(7), UDP_SEGMENT). Cutting late
+    /// saves each of them the way through the kernel's stack.
+    fn run(&self, first: usize, queued: usize) -> usize {
+        if !self.segments || first < self.single_until || self.lengths[first] == 0 {
+            return 1;
+        }
+        let mut end = first + 1;
+        while end < queued
+            && self.destinations[end] == self.destinations[first]
+            && (1..=self.lengths[first]).contains(&self.lengths[end])
+        {
+            end += 1;
+            if self.lengths[end - 1] < self.lengths[first] {
+                break;
             }
         }
+        end - first
+    }
+}
+
+/// Room for one control message that holds a `u16`.
+const SEGMENT_CONTROL: usize = 24;
+
+fn write_segment_size(
+    header: &mut libc::msghdr,
+    control: &mut [u64; SEGMENT_CONTROL / 8],
+    size: u16,
+) {
+    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_controllen = SEGMENT_CONTROL;
+    // SAFETY: the header names a control block that is aligned and large enough for one message
+    // with a u16: CMSG_SPACE(2) is 24.
+    unsafe {
+        let message = libc::CMSG_FIRSTHDR(header);
+        (*message).cmsg_level = libc::SOL_UDP;
+        (*message).cmsg_type = libc::UDP_SEGMENT;
+        (*message).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as usize;
+        libc::CMSG_DATA(message).cast::<u16>().write_unaligned(size);
     }
 }
 
@@ -282,5 +366,72 @@ mod test {
         let mut batch = ReceiveBatch::new();
         batch.receive(b.as_fd()).unwrap();
         assert_eq!(batch.datagram(0).unwrap().1, &[42]);
+    }
+
+    #[test]
+    fn datagrams_to_one_peer_arrive_apart_whatever_their_lengths() {
+        let (a, b) = pair();
+        let c = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (to_b, to_c) = (b.local_addr().unwrap(), c.local_addr().unwrap());
+        let mut out = SendBatch::new();
+        let sent =
+            [(to_b, 90), (to_b, 90), (to_b, 40), (to_b, 90), (to_c, 90), (to_b, 0), (to_b, 91)];
+        for (i, (to, len)) in sent.into_iter().enumerate() {
+            out.slot()[..len].fill(i as u8);
+            out.push(to, len);
+        }
+        assert_eq!(out.run(0, sent.len()), 3);
+        out.send(a.as_fd());
+        assert_eq!(out.dropped(), 0);
+        let mut buffer = [0; 128];
+        for (i, (to, len)) in sent.into_iter().enumerate() {
+            let socket = if to == to_b { &b } else { &c };
+            assert_eq!(socket.recv(&mut buffer).unwrap(), len);
+            assert_eq!(buffer[..len], vec![i as u8; len]);
+        }
+        assert!(out.segments);
+    }
+
+    #[test]
+    fn a_peer_that_cannot_be_reached_costs_the_others_nothing() {
+        let (a, b) = pair();
+        let mut out = SendBatch::new();
+        let (nobody, to) = (SocketAddr::from(([127, 0, 0, 1], 0)), b.local_addr().unwrap());
+        for (i, to) in [nobody, nobody, to, to].into_iter().enumerate() {
+            out.slot()[0] = i as u8;
+            out.push(to, 1);
+        }
+        out.send(a.as_fd());
+        assert_eq!((out.segments, out.dropped()), (true, 2));
+        let mut batch = ReceiveBatch::new();
+        batch.receive(b.as_fd()).unwrap();
+        assert_eq!(batch.len(), 2);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_cut_goes_out_one_by_one() {
+        let (a, b) = pair();
+        // Checksums off: the kernel refuses to cut.
+        let off: libc::c_int = 1;
+        // SAFETY: SO_NO_CHECK takes one int.
+        unsafe {
+            libc::setsockopt(
+                a.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_NO_CHECK,
+                (&raw const off).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            );
+        }
+        let mut out = SendBatch::new();
+        for i in 0..3 {
+            out.slot()[0] = i;
+            out.push(b.local_addr().unwrap(), 1);
+        }
+        out.send(a.as_fd());
+        assert_eq!(out.dropped(), 0);
+        let mut batch = ReceiveBatch::new();
+        batch.receive(b.as_fd()).unwrap();
+        assert_eq!(batch.len(), 3);
     }
 }
