@@ -88,13 +88,17 @@ impl ConnectionHandle {
             }
             listener(event);
         });
-        worker.send_command(Command::OpenConnection { id, config: Box::new(config), listener });
+        let closed = pool.is_closed();
+        // Nobody would close it, and its worker would wait for that.
+        if !closed {
+            worker.send_command(Command::OpenConnection { id, config: Box::new(config), listener });
+        }
         ConnectionHandle {
             shared: Arc::new(ConnectionShared {
                 id,
                 worker,
                 state,
-                closed: AtomicBool::new(pool.is_closed()),
+                closed: AtomicBool::new(closed),
                 ssrcs: Mutex::new(HashSet::new()),
             }),
         }
@@ -131,11 +135,16 @@ impl ConnectionHandle {
         self.tell(ConnectionCommand::CopyDescription { description: Box::new(description) });
     }
 
+    /// Refused for a stream of another connection, in its turn like any other operation (contract
+    /// LIF-9).
     pub fn add_stream(&self, stream: &StreamHandle, reply: Reply<()>) {
-        if !Arc::ptr_eq(&self.shared, &stream.shared.connection.shared) {
-            return reply(Err(ConnectionError::ForeignStream { id: stream.shared.id.clone() }));
-        }
         let (key, id) = (stream.shared.key, stream.shared.id.clone());
+        let reply: Reply<()> = if Arc::ptr_eq(&self.shared, &stream.shared.connection.shared) {
+            reply
+        } else {
+            let foreign = ConnectionError::ForeignStream { id: id.clone() };
+            Box::new(move |outcome| reply(outcome.and(Err(foreign))))
+        };
         self.request(reply, |reply| ConnectionCommand::AddStream { key, id, reply });
     }
 
@@ -222,11 +231,14 @@ impl StreamHandle {
             video_ssrc,
             priority: options.priority,
         });
-        connection.worker().send_command(Command::OpenStream {
-            connection: connection.id(),
-            config,
-            listener,
-        });
+        // On a closed connection it is inert (contract MST-3): nobody would forget it there.
+        if !connection.is_closed() {
+            connection.worker().send_command(Command::OpenStream {
+                connection: connection.id(),
+                config,
+                listener,
+            });
+        }
         StreamHandle {
             shared: Arc::new(StreamShared {
                 key,

@@ -75,7 +75,10 @@ impl Engine {
                 connection.copy_description(&description);
             }
             ConnectionCommand::AddStream { key, id: _, reply } => {
-                if let Some(stream) = self.streams.get_mut(&key) {
+                // A stream of another connection is refused by the handle (contract WRC-27).
+                if let Some(stream) = self.streams.get_mut(&key)
+                    && stream.connection == id
+                {
                     stream.attached = true;
                     connection.add_stream(&stream.config);
                     self.stir(key);
