@@ -41,13 +41,14 @@ function unwatch(child) {
 }
 
 /**
- * Runs a program in the checkout; resolves with what it printed, rejects if it fails or takes
- * longer than `limit` seconds. `show` passes its output through as it comes.
+ * Runs a program, in the checkout unless `cwd` says otherwise; resolves with what it printed,
+ * rejects if it fails or takes longer than `limit` seconds. `show` passes its output through as it
+ * comes.
  */
-function run(program, args, { env, show = false, limit } = {}) {
+function run(program, args, { cwd = root, env, show = false, limit } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      cwd: root,
+      cwd,
       detached: true, // Its own process group, see `endGroup`.
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 
 import { launch, missing } from './browser.mjs';
+import { withReport } from './scenario.mjs';
 
 const { start } = createRequire(import.meta.url)('../../examples/room/server.js');
 
@@ -127,8 +128,7 @@ async function withServer(browser, options, body, log = []) {
   try {
     await body(server);
   } catch (error) {
-    error.message += `\n\n--- server\n${log.join('\n')}\n${await browser.report()}`;
-    throw error;
+    throw withReport(error, `--- server\n${log.join('\n')}\n${await browser.report()}`);
   } finally {
     await browser.closePages();
     await server.close();

@@ -5,14 +5,17 @@
 (() => {
   const LOOK_AGAIN_MS = 50;
   const HEARTBEAT_MS = 20;
+  const CONTROL_FRAME_RATE = 20;
 
   const started = performance.now();
   const since = () => Math.round(performance.now() - started);
 
   /** One entry for each RTCPeerConnection that the page ever made. */
   const connections = [];
-  /** Times at which this page was not running, because the machine was busy: [from, to] in ms. */
+  const NativeConnection = RTCPeerConnection;
+  /** Times at which this page stood still, because the machine was busy: [from, to] in ms. */
   const stalls = [];
+  const controlConnections = [];
   /** Stream id to its watcher. */
   const watchers = new Map();
 
@@ -68,6 +71,29 @@
 
     restartIce() {
       return this.client.restartIce();
+    },
+
+    /**
+     * Sends the camera, very small, from this page to itself. Where that picture pauses too, it is
+     * the machine that does: capture, codec, network process or compositor, but not the server.
+     */
+    async startControl() {
+      const camera = { video: { width: 320, height: 240, frameRate: CONTROL_FRAME_RATE } };
+      const mediaStream = await navigator.mediaDevices.getUserMedia(camera);
+      const [from, to] = [new NativeConnection(), new NativeConnection()];
+      from.onicecandidate = ({ candidate }) => to.addIceCandidate(candidate);
+      to.onicecandidate = ({ candidate }) => from.addIceCandidate(candidate);
+      const arrived = new Promise((resolve) => (to.ontrack = resolve));
+      from.addTransceiver(mediaStream.getVideoTracks()[0], {
+        direction: 'sendonly',
+        sendEncodings: [{ scaleResolutionDownBy: 4 }],
+      });
+      await from.setLocalDescription();
+      await to.setRemoteDescription(from.localDescription);
+      await to.setLocalDescription();
+      await from.setRemoteDescription(to.localDescription);
+      showControl(new MediaStream([(await arrived).track]));
+      controlConnections.push(from, to); // Or they would be collected.
     },
 
     /** Starts a new measurement of a stream's gaps. */
@@ -285,8 +311,7 @@
   }
 
   function recordConnections() {
-    const Native = RTCPeerConnection;
-    globalThis.RTCPeerConnection = class extends Native {
+    globalThis.RTCPeerConnection = class extends NativeConnection {
       #record;
 
       constructor(...parameters) {
@@ -330,6 +355,21 @@
         }
       }
     };
+  }
+
+  function showControl(mediaStream) {
+    const video = document.createElement('video');
+    Object.assign(video, { autoplay: true, playsInline: true, srcObject: mediaStream });
+    video.style.cssText = 'position:fixed;z-index:9;width:80px;height:60px;bottom:0;right:0';
+    const interval = 1000 / CONTROL_FRAME_RATE;
+    let last = Infinity;
+    const onFrame = (now) => {
+      if (now - last > interval * 2) stalls.push([last + interval, now]);
+      last = now;
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+    document.body.append(video);
   }
 
   function recordStalls() {

@@ -40,8 +40,7 @@ export async function inRoom(browser, options, body) {
     const uncaught = people.flatMap((person) => person.opened.uncaught);
     if (uncaught.length > 0) throw new Error(`a page did not catch: ${uncaught.join('\n')}`);
   } catch (error) {
-    error.message += `\n\n--- server\n${log.join('\n')}\n${await browser.report()}`;
-    throw error;
+    throw withReport(error, `--- server\n${log.join('\n')}\n${await browser.report()}`);
   } finally {
     await browser.closePages();
     await server.close();
@@ -99,6 +98,13 @@ export function disturbances({ descriptions, iceStates }) {
     if (state !== 'connected' && state !== 'completed') found.push(`ICE ${state} at ${at} ms`);
   }
   return found;
+}
+
+/** Reporters show an error's stack, which holds the message as it was at first. */
+export function withReport(error, text) {
+  error.message += `\n\n${text}`;
+  error.stack += `\n\n${text}`;
+  return error;
 }
 
 const REPORT_MS = 5_000;

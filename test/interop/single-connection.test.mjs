@@ -40,6 +40,7 @@ describe('a single connection per direction', { skip: missing() ?? false }, () =
   it('carries a subscription that comes and goes 20 times', { timeout: 180_000 }, async (t) => {
     await inRoom(browser, {}, async ({ enter }) => {
       const [sender, viewer] = [await enter('sender'), await enter('viewer')];
+      await Promise.all([sender.do('startControl'), viewer.do('startControl')]);
       const stays = await sender.do('publish');
       const changes = await sender.do('publish');
       await viewer.until('stream', MEDIA_MS, changes);
@@ -66,6 +67,7 @@ describe('a single connection per direction', { skip: missing() ?? false }, () =
   it('carries a publication that comes and goes 20 times', { timeout: 180_000 }, async (t) => {
     await inRoom(browser, {}, async ({ enter }) => {
       const [sender, viewer] = [await enter('sender'), await enter('viewer')];
+      await Promise.all([sender.do('startControl'), viewer.do('startControl')]);
       const stays = await sender.do('publish');
       await viewer.until('stream', MEDIA_MS, stays);
       await viewer.do('subscribe', stays);
@@ -119,6 +121,7 @@ describe('a single connection per direction', { skip: missing() ?? false }, () =
 /** One page publishes three streams; another watches one, then all, then the last two. */
 async function comeAndGo(t, { enter }, codec) {
   const [sender, viewer] = [await enter('sender'), await enter('viewer')];
+  await Promise.all([sender.do('startControl'), viewer.do('startControl')]);
   const first = await sender.do('publish');
   await viewer.until('stream', MEDIA_MS, first);
   await viewer.do('subscribe', first);

@@ -277,13 +277,11 @@ describe('the command line', () => {
     assert.equal(cli('--help').status, 0);
   });
 
-  for (const command of ['link', 'unlink', 'doctor', 'selftest']) {
-    it(`says that ${command} is not built yet`, () => {
-      const { status, stderr } = cli(command);
-      assert.equal(status, 2);
-      assert.match(stderr, new RegExp(`^erizo-rs ${command}: not built yet`));
-    });
-  }
+  it('says that selftest is not built yet', () => {
+    const { status, stderr } = cli('selftest');
+    assert.equal(status, 2);
+    assert.match(stderr, /^erizo-rs selftest: not built yet/);
+  });
 
   it('refuses unknown commands', () => {
     assert.equal(cli('constructor').status, 1);
