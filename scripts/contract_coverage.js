@@ -16,10 +16,11 @@ const PAGE = 'docs/contract-coverage.md';
 const NAMED_TESTS = 3;
 
 const AREAS = 'EXP OBJ LIF COE THP IOP WRC MST OTM EXT EVT CDS MCF PPI CPY EXM RID FIL OTH TRX ASC NEG ICE DTL ENC GLR NAT SCN';
-const CITATION = new RegExp(
-  `\\b(${AREAS.replaceAll(' ', '|')})-(\\d+)([a-e]?)(?:(?: to |-)(?:\\1-)?(\\d+)\\b)?`,
-  'g',
-);
+const NAMES = AREAS.replaceAll(' ', '|');
+/** Not `M-EXT-6`: those are rules of the media contract. */
+const CITATION = new RegExp(`(?<![\\w-])(${NAMES})-(\\d+)([a-e]?)(?:(?: to |-)(?:\\1-)?(\\d+)\\b)?`, 'g');
+/** The same in the name of a Rust test: `scn_8_and_9_...`, `..._dtl_8`. */
+const IN_A_NAME = new RegExp(`(?<![a-z0-9])(?<!m_)(${NAMES})_(\\d+)(?:_(and|to)_(\\d+))?(?![a-z0-9])`, 'gi');
 
 /** Files below `directory`, as paths in the checkout. */
 function filesBelow(directory, pattern) {
@@ -77,22 +78,24 @@ function javascriptTests(source, file) {
   return tests;
 }
 
-/** `{ name, text }` of each `#[test]` function; it ends at the brace that closes its own line. */
+/** `{ name, text }` of each `#[test]` function with what stands above it; it ends at the brace that closes its own line. */
 function rustTests(source) {
   const lines = source.split('\n');
   const tests = [];
   lines.forEach((line, index) => {
-    if (!/^\s*#\[test\]/.test(line)) return;
+    if (!/^\s*#\[(tokio::)?test\b/.test(line)) return;
     let begin = index;
     while (begin > 0 && /^\s*(\/\/|#\[)/.test(lines[begin - 1])) begin -= 1;
     const head = lines.findIndex((text, at) => at > index && /\bfn (\w+)/.test(text));
     const indent = /^\s*/.exec(lines[head])[0];
     let end = lines.findIndex((text, at) => at >= head && text === `${indent}}`);
     if (end < 0 || /\}\s*$/.test(lines[head])) end = head;
-    tests.push({
-      name: /\bfn (\w+)/.exec(lines[head])[1],
-      text: `${lines.slice(begin, end + 1).join('\n')}`.replaceAll('_', ' '),
+    const [, name] = /\bfn (\w+)/.exec(lines[head]);
+    const inName = [...name.matchAll(IN_A_NAME)].map(([, area, first, word, last]) => {
+      const rule = area.toUpperCase();
+      return last ? `${rule}-${first} ${word} ${rule}-${last}` : `${rule}-${first}`;
     });
+    tests.push({ name, text: [...inName, ...lines.slice(begin, end + 1)].join('\n') });
   });
   return tests;
 }
@@ -118,6 +121,14 @@ function readRules() {
 /** Fills in the tests of each rule; returns what is wrong with the citations. */
 function assign(rules, tests) {
   const unknown = [];
+  // Tests that show a rule without citing it, by `file: name`.
+  for (const rule of rules.values()) {
+    for (const wanted of rule.shownBy ?? []) {
+      const test = tests.find(({ file, name }) => `${file}: ${name}` === wanted);
+      if (test) test.cited.add(rule.id);
+      else unknown.push(`${RULES_FILE}: ${rule.id} is shown by "${wanted}", which does not exist`);
+    }
+  }
   for (const test of tests) {
     for (const id of test.cited) {
       if (rules.has(id)) rules.get(id).tests.push(test);
@@ -134,9 +145,10 @@ function assign(rules, tests) {
 
 function page(rules) {
   const escape = (text) => text.replaceAll('|', '\\|');
-  const sections = Map.groupBy
-    ? Map.groupBy(rules.values(), (rule) => rule.section)
-    : [...rules.values()].reduce((groups, rule) => groups.set(rule.section, [...(groups.get(rule.section) ?? []), rule]), new Map());
+  const sections = new Map();
+  for (const rule of rules.values()) {
+    sections.set(rule.section, [...(sections.get(rule.section) ?? []), rule]);
+  }
   const parts = [
     '# Which test covers which rule of the contract',
     '',

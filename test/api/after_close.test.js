@@ -16,7 +16,7 @@ describe('a closed connection', () => {
     assert.equal(await connection.close(), '');
   });
 
-  it('answers as table 1.4 says, from the call of close() on', async () => {
+  it('answers as table 1.4 says, from the call of close() on (LIF-16)', async () => {
     const connection = newConnection();
     const stream = newStream(connection);
     const closing = connection.close();
@@ -103,7 +103,7 @@ describe('a closed connection', () => {
 });
 
 describe('a closed stream', () => {
-  it('answers as table 1.4 says', async () => {
+  it('answers as table 1.4 says (LIF-16, MST-50)', async () => {
     const connection = newConnection();
     const stream = newStream(connection);
     const processor = new erizo.OneToManyProcessor();

@@ -48,10 +48,11 @@ async function carried(connection, edit = (text) => text) {
 }
 
 /**
- * Two connections, with a stream from one to the other, that have exchanged descriptions; `edit` changes the SDP text of the answer.
+ * Two connections, with a stream from one to the other, that have exchanged descriptions; `editOffer`
+ * and `edit` change the SDP text of the offer and of the answer.
  * Resolves before they are connected.
  */
-async function negotiatedPair({ pools, edit, ...options } = {}) {
+async function negotiatedPair({ pools, editOffer, edit, ...options } = {}) {
   const [server, client] = ['server', 'client'].map((id, side) =>
     newConnection({ encryptTransport: true, id, ...options, threadPool: pools?.[side] ?? ownPool() }));
   const [atServer, atClient] = [listen(server), listen(client)];
@@ -60,7 +61,7 @@ async function negotiatedPair({ pools, edit, ...options } = {}) {
   await Promise.all([server.addMediaStream(outgoing), client.addMediaStream(incoming)]);
   await server.createOffer(true);
   await atServer.until(103);
-  await client.setRemoteDescription(await carried(server));
+  await client.setRemoteDescription(await carried(server, editOffer));
   await atClient.until(103);
   await server.setRemoteDescription(await carried(client, edit));
   return { server, client, outgoing, incoming, atServer, atClient };

@@ -7,6 +7,9 @@
 // Three cycles in ten are a publisher, a processor and a subscriber on two workers with RTP flowing
 // when they are closed; two are a DTLS pair over loopback; the others negotiate and are closed at some
 // point of it, in any order.
+//
+// To be run with --max-semi-space-size=1: V8 lets its young generation grow to 16 MiB per half as it
+// sees fit, which would look like memory that the addon holds.
 
 const fs = require('node:fs');
 const { parseArgs } = require('node:util');
