@@ -457,6 +457,7 @@ mod test {
     }
 
     #[test]
+    // RID-3 asks that RIDs which are no numbers do no harm; they work as any other.
     fn simulcast_layers_are_placed_by_the_order_of_rids_m_path_9() {
         let rids = ["low", "high"].iter().filter_map(|rid| ShortText::new(rid.as_bytes()));
         let mut setup = Setup::with(PublisherConfig {

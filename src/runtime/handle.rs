@@ -315,3 +315,45 @@ fn decode(state: u8) -> ConnectionState {
         _ => ConnectionState::Failed,
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::negotiation::configuration::MediaConfiguration;
+    use crate::transport::SrtpProfile;
+
+    /// On a pool that was never started: only the handle works.
+    fn connection() -> ConnectionHandle {
+        let config = ConnectionConfig {
+            name: "test".into(),
+            media: MediaConfiguration::default(),
+            trickle: false,
+            encrypt: true,
+            ice_lite: false,
+            ports: None,
+            network_interface: None,
+            stun: None,
+            srtp_profiles: SrtpProfile::ALL.to_vec(),
+        };
+        ConnectionHandle::open(&WorkerPool::new(1), config, Box::new(|_| {}))
+    }
+
+    #[test]
+    fn mst_4_a_subscribers_ssrcs_are_its_own() {
+        let connection = connection();
+        let mut seen = HashSet::new();
+        for _ in 0..1000 {
+            let (audio, video) = connection.draw_ssrcs(StreamRole::Subscriber);
+            for ssrc in [audio.0, video.0] {
+                assert!((1_000_000_000..2_000_000_000).contains(&ssrc));
+                assert!(seen.insert(ssrc), "{ssrc} drawn twice");
+            }
+        }
+    }
+
+    #[test]
+    fn mst_5_a_publisher_reports_under_fixed_ssrcs() {
+        let drawn = connection().draw_ssrcs(StreamRole::Publisher);
+        assert_eq!(drawn, (Ssrc(44_444), Ssrc(55_543)));
+    }
+}

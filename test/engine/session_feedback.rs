@@ -200,6 +200,21 @@ fn transport_feedback_reaches_a_publisher_that_numbers_its_packets() {
 }
 
 #[test]
+fn transport_feedback_reaches_a_publisher_without_video() {
+    let mut room = Room::new();
+    let peer = room.join(0);
+    room.publish_voice(peer, "voice");
+    assert!(room.run_until_ready(Duration::from_secs(5)));
+    let before = room.servers[0].wake_ups;
+    room.run_ms(2000);
+    let told = |member: &Rtcp| matches!(member, Rtcp::TransportFeedback(_));
+    assert!(room.peers[0].client.count_feedback(told) > 10);
+    // 50 packets a second and the feedback about them; an unserved deadline would cost thousands.
+    let wake_ups = room.servers[0].wake_ups - before;
+    assert!(wake_ups < 500, "{wake_ups} wake-ups in 2 s");
+}
+
+#[test]
 fn an_estimate_reaches_a_publisher_that_does_not() {
     let mut room = Room::new();
     room.without = vec![TRANSPORT_CC];

@@ -436,6 +436,24 @@ impl Room {
         stream
     }
 
+    /// The browser publishes a voice without a picture.
+    pub fn publish_voice(&mut self, peer: usize, label: &str) -> Stream {
+        let mut stream = self.add_stream(peer, label, "a", StreamRole::Publisher);
+        let mids = [self.next_mid, self.next_mid + 1];
+        self.next_mid += 2;
+        stream.audio = self.ssrc();
+        let mut sections = pair(mids, label, "sendonly");
+        sections.truncate(1);
+        sections[0].ssrcs = vec![stream.audio];
+        let now = self.link.now;
+        let client = &mut self.peers[peer].client;
+        client.sections.append(&mut sections);
+        client.publish(Format::Opus, stream.audio, 111, &mids[0].to_string());
+        client.play(now);
+        self.offer_to_engine(peer);
+        stream
+    }
+
     /// The browser stops publishing: its sections go inactive.
     pub fn unpublish(&mut self, stream: &Stream, label: &str) {
         let id = format!("id of {label}");
